@@ -1,0 +1,87 @@
+"""Projects, their members, datasets and the rows of their image lists."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fractal_common.database.base import Base, Created, IntPk
+
+SCHEMA = {"schema": "jobs"}
+
+
+class Project(Base):
+    """Holds datasets and workflows; bound for ever to the resource of its creator's profile."""
+
+    __tablename__ = "projectv2"
+    __table_args__ = SCHEMA
+
+    id: Mapped[IntPk]
+    name: Mapped[str]
+    is_starred: Mapped[bool] = mapped_column(server_default=text("false"))
+    description: Mapped[str | None]
+    resource_id: Mapped[int] = mapped_column(ForeignKey("jobs.resource.id", ondelete="RESTRICT"), index=True)
+    timestamp_created: Mapped[Created]
+
+
+class ProjectMember(Base):
+    """What a user may do in a project: `r`, `rw` or `rwx`; exactly one member owns it."""
+
+    __tablename__ = "linkuserprojectv2"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("jobs.projectv2.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("auth.user_oauth.id"), primary_key=True, index=True)
+    is_owner: Mapped[bool]
+    is_verified: Mapped[bool]
+    permissions: Mapped[str]
+
+    __table_args__ = (
+        Index(
+            "ix_linkuserprojectv2_one_owner_per_project",
+            "project_id",
+            unique=True,
+            postgresql_where=text("is_owner IS TRUE"),
+        ),
+        CheckConstraint("NOT (is_owner AND NOT is_verified)", name="owner_is_verified"),
+        CheckConstraint("NOT (is_owner AND permissions <> 'rwx')", name="owner_full_permissions"),
+        CheckConstraint("permissions IN ('r', 'rw', 'rwx')", name="valid_permissions"),
+        SCHEMA,
+    )
+
+
+class Dataset(Base):
+    """An image list and the directory below which its images live."""
+
+    __tablename__ = "datasetv2"
+    __table_args__ = SCHEMA
+
+    id: Mapped[IntPk]
+    name: Mapped[str]
+    project_id: Mapped[int] = mapped_column(ForeignKey("jobs.projectv2.id", ondelete="CASCADE"), index=True)
+    timestamp_created: Mapped[Created]
+    zarr_dir: Mapped[str]
+    is_starred: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class DatasetImage(Base):
+    """One entry of a dataset's image list; the list's order is that of `id`.
+
+    `copy` is 0, except for URLs that an import repeated: it keeps the uniqueness that concurrent writers rely on.
+    """
+
+    __tablename__ = "datasetimage"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("jobs.datasetv2.id", ondelete="CASCADE"))
+    zarr_url: Mapped[str]
+    copy: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    origin: Mapped[str | None]
+    attributes: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    types: Mapped[dict[str, bool]] = mapped_column(JSONB, server_default=text("'{}'"))
+
+    __table_args__ = (
+        UniqueConstraint("dataset_id", "zarr_url", "copy"),
+        Index("ix_datasetimage_dataset_id_id", "dataset_id", "id"),
+        SCHEMA,
+    )
