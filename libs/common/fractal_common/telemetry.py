@@ -27,9 +27,11 @@ def configure_logging(process: str, level: int = logging.INFO, *, json: bool = F
     )
     structlog.contextvars.bind_contextvars(process=process)
     logging.basicConfig(
-        stream=sys.stderr, level=max(level, logging.WARNING), format="%(asctime)s level=%(levelname)s %(name)s %(message)s"
+        stream=sys.stderr,
+        level=max(level, logging.WARNING),
+        format="%(asctime)s level=%(levelname)s %(name)s %(message)s",
     )
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(module=name)

@@ -1,0 +1,44 @@
+"""`page` and `page_size`: parsing, the error text of the contract, and the response's shape."""
+
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Depends, HTTPException
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+Item = TypeVar("Item")
+
+
+class PaginationRequest(BaseModel):
+    """One page of a list; without `page_size` the whole list."""
+
+    page: Annotated[int, Field(ge=1)] = 1
+    page_size: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _page_needs_a_size(self) -> "PaginationRequest":
+        if self.page_size is None and self.page > 1:
+            raise ValueError(f"page_size is None but page={self.page} is greater than 1.")
+        return self
+
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * (self.page_size or 0)
+
+
+class Page(BaseModel, Generic[Item]):
+    """Key order as on the wire. Without `page_size` in the request it equals `total_count`."""
+
+    current_page: int
+    page_size: int
+    total_count: int
+    items: list[Item]
+
+
+def pagination(page: int = 1, page_size: int | None = None) -> PaginationRequest:
+    try:
+        return PaginationRequest(page=page, page_size=page_size)
+    except ValidationError as error:
+        raise HTTPException(422, f"Invalid pagination parameters. Original error: '{error}'.") from None
+
+
+Pagination = Annotated[PaginationRequest, Depends(pagination)]
