@@ -34,7 +34,7 @@ def merge_outputs(outputs: Iterable[TaskOutput]) -> TaskOutput:
             updates.setdefault(hashable(update.model_dump()), update)
         removals.update(dict.fromkeys(output.image_list_removals))
     named = Counter([update.zarr_url for update in updates.values()])
-    named.update(removals)
+    named.update(list(removals))
     repeated = [url for url, times in named.items() if times > 1]
     if repeated:
         raise NonUniqueUrls(
