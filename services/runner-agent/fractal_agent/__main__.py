@@ -1,0 +1,36 @@
+"""`python -m fractal_agent`: one agent for the resource that the environment names."""
+
+import asyncio
+import contextlib
+import signal
+
+from fractal_common.bus import Bus
+from fractal_common.settings import NatsSettings, load
+from fractal_common.telemetry import configure_logging
+
+from fractal_agent.agent import Agent
+from fractal_agent.settings import AgentSettings, directories
+
+
+async def main() -> None:
+    settings = AgentSettings()
+    jobs, tasks = directories()
+    bus = await Bus.connect(load(NatsSettings), name="fractal-agent", inbox_prefix="_INBOX.agent")
+    agent = Agent(
+        bus,
+        resource_id=settings.FRACTAL_AGENT_RESOURCE_ID,
+        roots=[jobs, tasks],
+        state_dir=settings.FRACTAL_AGENT_STATE_DIR or jobs / ".fractal-agent",
+    )
+    running = asyncio.create_task(agent.run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, running.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    await bus.close()
+
+
+if __name__ == "__main__":
+    configure_logging("agent")
+    asyncio.run(main())

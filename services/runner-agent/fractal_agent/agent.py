@@ -1,0 +1,131 @@
+"""The agent: commands in, events out."""
+
+import asyncio
+import fcntl
+import os
+import uuid
+from pathlib import Path
+
+from fractal_common import REFERENCE_VERSION
+from fractal_common.bus import COMMANDS, Bus, Delivery
+from fractal_common.messages import (
+    AgentHeartbeat,
+    BatchCancel,
+    BatchRun,
+    Command,
+    EnvironmentCommand,
+    JobArchive,
+    Message,
+    event_subject,
+)
+from fractal_common.telemetry import get_logger
+from pydantic import TypeAdapter, ValidationError
+
+from fractal_agent.archive import archive_job
+from fractal_agent.backends.local import LocalBackend
+from fractal_agent.batches import Batches
+from fractal_agent.files import FileService
+from fractal_agent.folders import write_log
+from fractal_agent.journal import Journal
+from fractal_agent.settings import Confinement
+
+log = get_logger(__name__)
+
+HEARTBEAT_INTERVAL_S = 2.0
+FETCH_TIMEOUT_S = 5.0
+RETRY_DELAY_S = 1.0
+
+_commands: TypeAdapter[Command] = TypeAdapter(Command)
+
+
+class AgentInUseError(Exception):
+    """Another agent uses the same state directory."""
+
+
+class Agent:
+    """Serves one resource. Everything it must remember is on disk before a command is acknowledged."""
+
+    def __init__(self, bus: Bus, *, resource_id: int, roots: list[Path], state_dir: Path) -> None:
+        self._bus = bus
+        self._resource_id = resource_id
+        self._id = uuid.uuid4().hex[:8]
+        state_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(state_dir)
+        self._confinement = Confinement([*roots, state_dir / "downloads"])
+        self._batches = Batches(Journal(state_dir), LocalBackend(), self._confinement, self._publish)
+        self._files = FileService(self._confinement, state_dir / "downloads")
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        self._batches.attach_all()
+        await self._bus.serve(f"fractal.rpc.{self._resource_id}.>", self._files.answer)
+        heartbeat = asyncio.create_task(self._heartbeat())
+        consumer = self._bus.consumer(COMMANDS, f"agent-{self._resource_id}")
+        try:
+            while True:
+                for delivery in await consumer.fetch(10, FETCH_TIMEOUT_S):
+                    await self._handle(delivery)
+        finally:
+            heartbeat.cancel()
+            await self._batches.close()
+            os.close(self._lock)
+
+    async def _handle(self, delivery: Delivery) -> None:
+        try:
+            command = _commands.validate_json(delivery.data)
+        except ValidationError as error:
+            # Of a newer engine, or its payload is gone: the engine says it again if it still matters.
+            log.error("command.not_understood", subject=delivery.subject, error=str(error.errors()[0]["msg"]))
+            await delivery.ack()
+            return
+        try:
+            await self._carry_out(command)
+        except PermissionError as error:
+            log.error("command.refused", subject=delivery.subject, reason=str(error))
+            await delivery.ack()
+        except Exception as error:
+            log.error("command.failed", subject=delivery.subject, error=repr(error))
+            await delivery.retry(RETRY_DELAY_S)
+        else:
+            await delivery.ack()
+
+    async def _carry_out(self, command: Command) -> None:
+        match command:
+            case BatchRun():
+                await self._batches.run(command)
+            case BatchCancel():
+                await self._batches.cancel(command)
+            case JobArchive():
+                await asyncio.to_thread(self._archive, command)
+            case EnvironmentCommand():
+                log.error("command.unsupported", action=command.action)
+
+    def _archive(self, command: JobArchive) -> None:
+        working_dir = self._confinement.check(command.working_dir)
+        if working_dir.is_dir():
+            write_log(working_dir, command.workflow_log)
+        archive_job(working_dir)
+
+    async def _publish(self, event: Message, key: str) -> None:
+        await self._bus.publish(event_subject(self._resource_id, event), event, message_id=f"{self._id}:{key}")
+
+    async def _heartbeat(self) -> None:
+        while True:
+            message = AgentHeartbeat(
+                resource_id=self._resource_id,
+                agent_id=self._id,
+                version=REFERENCE_VERSION,
+                batches=len(self._batches),
+            )
+            await self._bus.send(f"fractal.agent.{self._resource_id}.heartbeat", message)
+            await asyncio.sleep(HEARTBEAT_INTERVAL_S)
+
+
+def _lock(state_dir: Path) -> int:
+    descriptor = os.open(state_dir / "agent.lock", os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise AgentInUseError(f"another agent uses {state_dir}") from None
+    return descriptor

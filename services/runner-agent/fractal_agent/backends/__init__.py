@@ -1,0 +1,1 @@
+"""How a batch gets its processes: on this machine, or through a scheduler."""

@@ -1,0 +1,182 @@
+"""Running batches: started or adopted, followed, and reported until the engine has everything."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from fractal_common.bus import BusError
+from fractal_common.messages import (
+    BatchCancel,
+    BatchFinished,
+    BatchRun,
+    BatchRunning,
+    BatchSubmitted,
+    Message,
+    UnitOutcome,
+    UnitsFinished,
+)
+from fractal_common.telemetry import get_logger
+
+from fractal_agent.backends.local import LocalBackend
+from fractal_agent.batchdir import BatchDirectory
+from fractal_agent.folders import FolderError, ensure_job_folder, write_log
+from fractal_agent.journal import Entry, Journal
+from fractal_agent.settings import Confinement
+
+log = get_logger(__name__)
+
+FOLLOW_INTERVAL_S = 0.02
+FOLLOW_INTERVAL_MAX_S = 0.25
+SIGN_OF_LIFE_INTERVAL_S = 5.0
+PUBLISH_RETRY_S = 0.5
+MAX_OUTCOMES_PER_MESSAGE = 200
+MAX_MESSAGE_BYTES = 200_000
+MAX_WORKER_STARTS = 5
+DEFAULT_PROCESSES_MAX = 32
+
+Publish = Callable[[Message, str], Awaitable[None]]
+
+
+class Batches:
+    """All batches of this agent that are not reported as finished."""
+
+    def __init__(self, journal: Journal, backend: LocalBackend, confinement: Confinement, publish: Publish) -> None:
+        self._journal = journal
+        self._backend = backend
+        self._confinement = confinement
+        self._publish = publish
+        self._followers: dict[str, asyncio.Task[None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._followers)
+
+    def attach_all(self) -> None:
+        """Take up what an earlier agent left; engines ignore what they know already."""
+        for entry in self._journal.entries():
+            self._follow(entry)
+
+    async def run(self, command: BatchRun) -> None:
+        """Make sure that the batch runs, once. When this returns, that no longer depends on the command."""
+        working_dir = self._confinement.check(command.working_dir)
+        folder = self._confinement.check(command.folder)
+        directory = BatchDirectory(working_dir / ".fractal" / command.batch)
+        if not directory.exists:
+            try:
+                await asyncio.to_thread(self._prepare, command, working_dir, folder, directory)
+            except FolderError as error:
+                await self._say(
+                    BatchFinished(batch=command.batch, cause="FOLDER_ERROR", error=str(error), results=0),
+                    f"folder-{time.time():.3f}",
+                )
+                return
+        entry = Entry(command.batch, command.job_id, str(directory.path), len(command.units))
+        self._journal.add(entry)
+        follower = self._followers.pop(command.batch, None)
+        if follower is not None:
+            # Asked again: whoever asks lacks something, so tell everything from the beginning.
+            follower.cancel()
+        self._follow(entry)
+
+    async def cancel(self, command: BatchCancel) -> None:
+        working_dir = self._confinement.check(command.working_dir)
+        directory = BatchDirectory(working_dir / ".fractal" / command.batch)
+        if directory.path.is_dir():
+            directory.request_stop()
+
+    async def close(self) -> None:
+        for follower in self._followers.values():
+            follower.cancel()
+        await asyncio.gather(*self._followers.values(), return_exceptions=True)
+
+    def _prepare(self, command: BatchRun, working_dir: Path, folder: Path, directory: BatchDirectory) -> None:
+        ensure_job_folder(working_dir, command.job_id, new=command.new_working_dir)
+        write_log(working_dir, command.workflow_log)
+        directory.create(
+            {
+                "version": 1,
+                "batch": command.batch,
+                "command": command.command,
+                "folder": str(folder),
+                "cwd": None,
+                "env": command.environment,
+                "processes": command.processes,
+                "common": command.common,
+                "units": [unit.model_dump() for unit in command.units],
+            }
+        )
+
+    def _follow(self, entry: Entry) -> None:
+        task = asyncio.create_task(self._report(entry), name=f"follow-{entry.batch}")
+        self._followers[entry.batch] = task
+
+        def forget(done: asyncio.Task[None]) -> None:
+            if self._followers.get(entry.batch) is done:
+                del self._followers[entry.batch]
+            if not done.cancelled() and done.exception() is not None:
+                log.error("batch.follow_failed", batch=entry.batch, error=repr(done.exception()))
+
+        task.add_done_callback(forget)
+
+    async def _report(self, entry: Entry) -> None:
+        """Start the worker if need be, publish its results as they come, then the end, then forget the batch."""
+        directory = entry.batch_directory
+        starts = 1
+        await self._say(BatchSubmitted(batch=entry.batch, handle=self._backend.ensure(directory)), "submitted")
+        offset = reported = 0
+        next_sign = 0.0
+        wait_s = FOLLOW_INTERVAL_S
+        while True:
+            end = directory.end()
+            alive = end is not None or directory.is_worker_alive() or self._backend.is_starting(directory)
+            outcomes, offset = directory.read_results(offset)
+            if outcomes:
+                await self._say_outcomes(entry.batch, outcomes, reported)
+                reported += len(outcomes)
+                wait_s = FOLLOW_INTERVAL_S
+                continue
+            if end is not None:
+                cause = "STOPPED" if end["status"] == "stopped" else "COMPLETED"
+                break
+            if not alive and starts >= MAX_WORKER_STARTS:
+                cause = "LOST"
+                break
+            if not alive:
+                log.warning("worker.restart", batch=entry.batch, starts=starts)
+                self._backend.ensure(directory)
+                starts += 1
+            if time.monotonic() >= next_sign:
+                await self._say(BatchRunning(batch=entry.batch, results=reported), f"running-{time.time():.3f}")
+                next_sign = time.monotonic() + SIGN_OF_LIFE_INTERVAL_S
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 1.2, FOLLOW_INTERVAL_MAX_S)
+        error = f"The worker of batch {entry.batch} ended {starts} times." if cause == "LOST" else None
+        await self._say(
+            BatchFinished(batch=entry.batch, cause=cause, error=error, results=reported), f"finished-{time.time():.3f}"
+        )
+        self._journal.remove(entry.batch)
+
+    async def _say_outcomes(self, batch: str, outcomes: list[UnitOutcome], reported: int) -> None:
+        group: list[UnitOutcome] = []
+        size = 0
+        for outcome in outcomes:
+            length = len(outcome.model_dump_json())
+            if group and (len(group) == MAX_OUTCOMES_PER_MESSAGE or size + length > MAX_MESSAGE_BYTES):
+                await self._say(UnitsFinished(batch=batch, outcomes=group), f"{reported}-{time.time():.3f}")
+                reported += len(group)
+                group, size = [], 0
+            group.append(outcome)
+            size += length
+        await self._say(UnitsFinished(batch=batch, outcomes=group), f"{reported}-{time.time():.3f}")
+
+    async def _say(self, event: Message, key: str) -> None:
+        """Publish until the bus has it on disk: what is said next may rely on it."""
+        batch: str = getattr(event, "batch", "")
+        while True:
+            try:
+                await self._publish(event, f"{batch}:{key}")
+            except BusError as error:
+                log.warning("event.retry", batch=batch, error=str(error))
+                await asyncio.sleep(PUBLISH_RETRY_S)
+            else:
+                return

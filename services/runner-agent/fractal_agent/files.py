@@ -1,0 +1,82 @@
+"""Answers to the api's questions about files, confined to the resource's directories."""
+
+import asyncio
+import base64
+import time
+import uuid
+import zipfile
+from pathlib import Path
+
+from fractal_common.messages import ArchiveReady, FileChunk, FileRead, FolderArchive, RpcError
+from pydantic import BaseModel
+
+from fractal_agent.archive import write_zip
+from fractal_agent.settings import Confinement
+
+MAX_CHUNK_BYTES = 256 * 1024
+DOWNLOAD_LIFETIME_S = 3600.0
+
+
+class FileService:
+    """`files.read` and `files.archive`."""
+
+    def __init__(self, confinement: Confinement, downloads: Path) -> None:
+        self._confinement = confinement
+        self._downloads = downloads
+        downloads.mkdir(parents=True, exist_ok=True)
+
+    async def answer(self, subject: str, data: bytes) -> BaseModel:
+        """Never raises: a refusal is an `RpcError` with its reason."""
+        verb = ".".join(subject.split(".")[3:])
+        try:
+            match verb:
+                case "files.read":
+                    return await asyncio.to_thread(self.read, FileRead.model_validate_json(data))
+                case "files.archive":
+                    return await asyncio.to_thread(self.archive, FolderArchive.model_validate_json(data))
+                case _:
+                    return RpcError(error=f"'{verb}' is not a request that this agent knows")
+        except Exception as error:
+            return RpcError(error=f"{type(error).__name__}: {error}")
+
+    def read(self, request: FileRead) -> FileChunk:
+        """Raises PermissionError outside the agent's directories."""
+        length = max(0, min(request.length, MAX_CHUNK_BYTES))
+        path = self._confinement.check(request.path)
+        if path.is_file():
+            with path.open("rb") as stream:
+                size = stream.seek(0, 2)
+                stream.seek(request.offset)
+                data = stream.read(length)
+            return FileChunk(exists=True, size=size, data_base64=base64.b64encode(data).decode())
+        if request.archive and request.member:
+            return self._read_member(self._confinement.check(request.archive), request.member, request.offset, length)
+        return FileChunk(exists=False)
+
+    def archive(self, request: FolderArchive) -> ArchiveReady:
+        """The final zip, or one made now."""
+        folder = self._confinement.check(request.working_dir)
+        target = folder.with_name(folder.name + ".zip")
+        if not target.is_file():
+            self._prune()
+            target = self._downloads / f"{uuid.uuid4().hex}.zip"
+            write_zip(folder, target)
+        return ArchiveReady(path=str(target), size=target.stat().st_size)
+
+    def _read_member(self, archive: Path, member: str, offset: int, length: int) -> FileChunk:
+        if not archive.is_file():
+            return FileChunk(exists=False)
+        with zipfile.ZipFile(archive) as opened:
+            try:
+                info = opened.getinfo(member)
+            except KeyError:
+                return FileChunk(exists=False)
+            with opened.open(info) as stream:
+                stream.seek(offset)
+                data = stream.read(length)
+        return FileChunk(exists=True, size=info.file_size, data_base64=base64.b64encode(data).decode())
+
+    def _prune(self) -> None:
+        for file in self._downloads.glob("*.zip"):
+            if time.time() - file.stat().st_mtime > DOWNLOAD_LIFETIME_S:
+                file.unlink(missing_ok=True)
