@@ -61,7 +61,7 @@ class BatchRun(Message):
     command: list[str]
     environment: dict[str, str]
     processes: int
-    """How many units run at a time."""
+    """How many units run at a time; 0: the agent decides."""
     common: dict[str, Any]
     units: list[UnitSpec]
     workflow_log: str

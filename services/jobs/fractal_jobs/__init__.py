@@ -1,0 +1,1 @@
+"""Projects, workflows, tasks and jobs."""

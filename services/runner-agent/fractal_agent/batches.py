@@ -1,6 +1,7 @@
 """Running batches: started or adopted, followed, and reported until the engine has everything."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -34,6 +35,12 @@ MAX_OUTCOMES_PER_MESSAGE = 200
 MAX_MESSAGE_BYTES = 200_000
 MAX_WORKER_STARTS = 5
 DEFAULT_PROCESSES_MAX = 32
+
+
+def default_processes() -> int:
+    """When nothing is asked for: as many as Python's own pools take."""
+    return min(DEFAULT_PROCESSES_MAX, (os.cpu_count() or 1) + 4)
+
 
 Publish = Callable[[Message, str], Awaitable[None]]
 
@@ -100,7 +107,7 @@ class Batches:
                 "folder": str(folder),
                 "cwd": None,
                 "env": command.environment,
-                "processes": command.processes,
+                "processes": command.processes or default_processes(),
                 "common": command.common,
                 "units": [unit.model_dump() for unit in command.units],
             }

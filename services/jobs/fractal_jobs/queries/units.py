@@ -1,0 +1,162 @@
+"""Units of history runs: planned in bulk, their results recorded once."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from fractal_common.database.models import Batch, HistoryUnit, UnitInput, UnitResult
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+INSERT = text(
+    """
+    WITH v AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:units AS jsonb))
+            AS v(index int, logfile text, zarr_urls jsonb, before jsonb, after jsonb)
+    ), unit AS (
+        INSERT INTO jobs.historyunit (history_run_id, part, index, logfile, zarr_urls, status, batch_id)
+        SELECT :run_id, :part, v.index, v.logfile, ARRAY(SELECT jsonb_array_elements_text(v.zarr_urls)), 'submitted',
+               :batch_id
+        FROM v ORDER BY v.index
+        RETURNING id, index
+    )
+    INSERT INTO jobs.unitinput (unit_id, before, after)
+    SELECT unit.id, v.before, v.after FROM unit JOIN v USING (index)
+    """
+)
+
+REMEMBER = text(
+    """
+    INSERT INTO jobs.historyimagecache (zarr_url, dataset_id, workflowtask_id, latest_history_unit_id)
+    SELECT DISTINCT ON (url) url, :dataset_id, :workflowtask_id, unit.id
+    FROM jobs.historyunit AS unit, unnest(unit.zarr_urls) AS url
+    WHERE unit.history_run_id = :run_id AND unit.part = :part
+    ORDER BY url, unit.id
+    ON CONFLICT (zarr_url, dataset_id, workflowtask_id)
+        DO UPDATE SET latest_history_unit_id = excluded.latest_history_unit_id
+    """
+)
+
+RECORD = text(
+    """
+    WITH v AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:results AS jsonb)) AS v(
+            index int, succeeded bool, output jsonb, error text, cause text, exit_code int, signal int,
+            max_rss_kb bigint, wall_s float, has_warnings bool)
+    ), result AS (
+        INSERT INTO jobs.unitresult (unit_id, succeeded, output, error, cause, exit_code, signal, max_rss_kb, wall_s)
+        SELECT unit.id, v.succeeded, v.output, v.error, v.cause, v.exit_code, v.signal, v.max_rss_kb, v.wall_s
+        FROM v JOIN jobs.historyunit AS unit ON unit.batch_id = :batch_id AND unit.index = v.index
+        ON CONFLICT (unit_id) DO NOTHING
+        RETURNING unit_id, succeeded
+    ), marked AS (
+        UPDATE jobs.historyunit AS unit
+        SET has_warnings = v.has_warnings,
+            status = CASE
+                WHEN result.succeeded AND :shows_success THEN 'done'
+                WHEN NOT result.succeeded AND :shows_failure THEN 'failed'
+                ELSE unit.status END
+        FROM result, v
+        WHERE unit.id = result.unit_id AND v.index = unit.index
+        RETURNING unit.id
+    )
+    UPDATE jobs.batch
+    SET remaining = remaining - (SELECT count(*) FROM marked), heard_at = now(),
+        state = CASE WHEN state = 'ended' THEN state ELSE 'running' END
+    WHERE id = :batch_id
+    RETURNING remaining
+    """
+)
+
+
+async def insert(
+    session: AsyncSession, *, run_id: int, part: str, batch_id: int | None, units: Sequence[dict[str, Any]]
+) -> None:
+    """`units` have index, logfile, zarr_urls, before and after."""
+    await session.execute(INSERT, {"run_id": run_id, "part": part, "batch_id": batch_id, "units": json.dumps(units)})
+
+
+async def remember_images(
+    session: AsyncSession, *, run_id: int, part: str, dataset_id: int, workflowtask_id: int
+) -> None:
+    """Point the image cache of this workflow task to the run's units."""
+    await session.execute(
+        REMEMBER,
+        {"run_id": run_id, "part": part, "dataset_id": dataset_id, "workflowtask_id": workflowtask_id},
+    )
+
+
+async def record(
+    session: AsyncSession,
+    batch_id: int,
+    results: Sequence[dict[str, Any]],
+    *,
+    shows_success: bool,
+    shows_failure: bool,
+) -> int:
+    """Record what is not recorded yet; returns how many units of the batch still lack a result."""
+    return (
+        await session.execute(
+            RECORD,
+            {
+                "batch_id": batch_id,
+                "results": json.dumps(results),
+                "shows_success": shows_success,
+                "shows_failure": shows_failure,
+            },
+        )
+    ).scalar_one()
+
+
+async def missing(session: AsyncSession, batch_id: int) -> list[int]:
+    """Indices of a batch's units without a result."""
+    statement = (
+        select(HistoryUnit.index)
+        .outerjoin(UnitResult, UnitResult.unit_id == HistoryUnit.id)
+        .where(HistoryUnit.batch_id == batch_id, UnitResult.unit_id.is_(None))
+        .order_by(HistoryUnit.index)
+    )
+    return list(await session.scalars(statement))
+
+
+async def count(session: AsyncSession, batch_id: int) -> int:
+    statement = select(func.count()).select_from(HistoryUnit).where(HistoryUnit.batch_id == batch_id)
+    return (await session.execute(statement)).scalar_one()
+
+
+async def inputs(session: AsyncSession, batch_id: int) -> list[tuple[int, str, dict[str, Any], dict[str, Any]]]:
+    """Index, log file, `before` and `after` of a batch's units."""
+    statement = (
+        select(HistoryUnit.index, HistoryUnit.logfile, UnitInput.before, UnitInput.after)
+        .join(UnitInput, UnitInput.unit_id == HistoryUnit.id)
+        .where(HistoryUnit.batch_id == batch_id)
+        .order_by(HistoryUnit.index)
+    )
+    return list((await session.execute(statement)).tuples())
+
+
+async def results(session: AsyncSession, run_id: int) -> list[tuple[str, int, list[str], bool, Any, str | None]]:
+    """Part, index, images, success, output and error of a run's units, init part first, in index order."""
+    statement = (
+        select(
+            HistoryUnit.part,
+            HistoryUnit.index,
+            HistoryUnit.zarr_urls,
+            UnitResult.succeeded,
+            UnitResult.output,
+            UnitResult.error,
+        )
+        .join(UnitResult, UnitResult.unit_id == HistoryUnit.id)
+        .where(HistoryUnit.history_run_id == run_id)
+        .order_by(HistoryUnit.part, HistoryUnit.index)
+    )
+    return list((await session.execute(statement)).tuples())
+
+
+async def set_all(session: AsyncSession, run_id: int, status: str) -> None:
+    await session.execute(update(HistoryUnit).where(HistoryUnit.history_run_id == run_id).values(status=status))
+
+
+async def open_batches(session: AsyncSession, run_id: int) -> list[Batch]:
+    """Batches of a run whose results are not all in."""
+    return list(await session.scalars(select(Batch).where(Batch.history_run_id == run_id, Batch.remaining > 0)))
