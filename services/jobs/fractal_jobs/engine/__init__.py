@@ -1,0 +1,1 @@
+"""The durable state machine of every job. Any number of replicas; each transition is one transaction."""

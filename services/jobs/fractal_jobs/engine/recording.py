@@ -1,0 +1,126 @@
+"""Events of the agents, applied idempotently: what is recorded stays, what is new is added."""
+
+from typing import Any
+
+from fractal_common.database.base import utcnow
+from fractal_common.database.models import Batch
+from fractal_common.messages import (
+    BatchFinished,
+    BatchRunning,
+    BatchSubmitted,
+    EnvironmentFinished,
+    EnvironmentProgress,
+    Event,
+    UnitOutcome,
+    UnitsFinished,
+)
+from fractal_common.types import TaskType
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
+
+from fractal_jobs.domain.errors import InvalidOutput
+from fractal_jobs.domain.joblog import clean_text
+from fractal_jobs.domain.outputs import as_json, parse_init_output, parse_task_output
+from fractal_jobs.domain.planning import NON_PARALLEL
+from fractal_jobs.queries import executions, outbox, units
+
+STARTED_STATES = {"planned", "submitted"}
+
+
+class TooEarly(Exception):
+    """The event counts results that have not arrived yet; to be delivered again."""
+
+
+async def record(session: AsyncSession, event: Event, *, last_attempt: bool) -> int | None:
+    """Apply an event; returns the job to advance, if its batch is complete.
+
+    Raises:
+        TooEarly: unless it is the last attempt: then the batch is asked for again instead.
+    """
+    if isinstance(event, EnvironmentProgress | EnvironmentFinished):
+        return None
+    batch = await _lock(session, event.batch)
+    if batch is None:
+        return None  # of a job that was deleted
+    match event:
+        case BatchSubmitted():
+            batch.handle = event.handle
+            batch.heard_at = utcnow()
+            if batch.state == "planned":
+                batch.state = "submitted"
+        case BatchRunning():
+            total = await units.count(session, batch.id)
+            if event.results <= total - batch.remaining:
+                batch.heard_at = utcnow()
+            if batch.state in STARTED_STATES:
+                batch.state = "running"
+        case UnitsFinished():
+            return await _record_outcomes(session, batch, event.outcomes)
+        case BatchFinished():
+            return await _finish(session, batch, event, last_attempt=last_attempt)
+    return None
+
+
+async def _lock(session: AsyncSession, name: str) -> Batch | None:
+    statement = select(Batch).where(Batch.name == name).options(undefer(Batch.spec)).with_for_update()
+    return await session.scalar(statement)
+
+
+async def _record_outcomes(session: AsyncSession, batch: Batch, outcomes: list[UnitOutcome]) -> int | None:
+    kind = TaskType(batch.spec["task_type"])
+    is_init = kind.is_compound and batch.part == NON_PARALLEL
+    remaining = await units.record(
+        session,
+        batch.id,
+        [_result(outcome, is_init=is_init) for outcome in outcomes],
+        # Units of a compound task get their common status when the task is closed; a failed init part at once.
+        shows_success=not kind.is_compound,
+        shows_failure=not kind.is_compound or is_init,
+    )
+    return await executions.wake(session, batch.history_run_id) if remaining == 0 else None
+
+
+async def _finish(session: AsyncSession, batch: Batch, event: BatchFinished, *, last_attempt: bool) -> int | None:
+    total = await units.count(session, batch.id)
+    if total - batch.remaining < event.results:
+        if not last_attempt:
+            raise TooEarly(event.batch)
+        await outbox.add_batches(session, [(batch.id, batch.resource_id)])
+        return None
+    if batch.state == "ended":
+        return None
+    batch.state = "ended"
+    batch.cause = event.cause
+    await session.flush()
+    missing = await units.missing(session, batch.id)
+    if not missing:
+        return await executions.wake(session, batch.history_run_id)
+    error = event.error or f"The batch ended ({event.cause}) without a result of this unit."
+    return await _record_outcomes(
+        session,
+        batch,
+        [UnitOutcome(index=index, status="failed", cause=event.cause.lower(), error=error) for index in missing],
+    )
+
+
+def _result(outcome: UnitOutcome, *, is_init: bool) -> dict[str, Any]:
+    succeeded, output, error, cause = outcome.status == "done", None, outcome.error, outcome.cause
+    if succeeded:
+        try:
+            parsed = parse_init_output(outcome.output) if is_init else parse_task_output(outcome.output)
+            output = None if outcome.output is None else as_json(parsed)
+        except InvalidOutput as problem:
+            succeeded, error, cause = False, str(problem), "invalid_output"
+    return {
+        "index": outcome.index,
+        "succeeded": succeeded,
+        "output": output,
+        "error": clean_text(error) if error is not None else None,
+        "cause": cause,
+        "exit_code": outcome.exit_code,
+        "signal": outcome.signal,
+        "max_rss_kb": outcome.max_rss_kb,
+        "wall_s": outcome.wall_s,
+        "has_warnings": outcome.has_warnings,
+    }

@@ -1,0 +1,97 @@
+"""The relay: outbox → JetStream. A row is marked as sent only when the server has the message on disk."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import Any
+
+from fractal_common.bus import Bus, BusError
+from fractal_common.database.models import Batch, OutboxMessage
+from fractal_common.database.sessions import Database
+from fractal_common.messages import BatchRun, Command, UnitSpec
+from fractal_common.telemetry import get_logger
+from pydantic import TypeAdapter
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
+
+from fractal_jobs.queries import outbox, units
+
+log = get_logger(__name__)
+
+MESSAGES_AT_A_TIME = 50
+POLL_INTERVAL_S = 2.0
+RETRY_INTERVAL_S = 0.5
+KEEP_SENT_FOR = timedelta(hours=1)
+LOG_SUFFIX = "-log.txt"
+
+_commands: TypeAdapter[Command] = TypeAdapter(Command)
+
+
+class Relay:
+    """Woken by a NOTIFY, with a slow poll behind it."""
+
+    def __init__(self, database: Database, bus: Bus, wake: asyncio.Event, restore: asyncio.Event) -> None:
+        self._database = database
+        self._bus = bus
+        self._wake = wake
+        self._restore = restore
+        """Set when publishing fails: the streams may have to be made again."""
+
+    async def run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                while await self._send_some():
+                    pass
+            except BusError as error:
+                log.warning("relay.retry", error=str(error))
+                self._restore.set()
+                await asyncio.sleep(RETRY_INTERVAL_S)
+                continue
+            try:
+                await asyncio.wait_for(self._wake.wait(), POLL_INTERVAL_S)
+            except TimeoutError:
+                await self._prune()
+
+    async def _send_some(self) -> int:
+        async with self._database.transaction() as session:
+            rows = await outbox.take(session, MESSAGES_AT_A_TIME)
+            for row in rows:
+                message = await _render(session, row)
+                if message is not None:
+                    await self._bus.publish(row.subject, message, message_id=f"outbox-{row.id}")
+            await outbox.mark_sent(session, [row.id for row in rows])
+        return len(rows)
+
+    async def _prune(self) -> None:
+        async with self._database.transaction() as session:
+            await outbox.prune(session, KEEP_SENT_FOR)
+
+
+async def _render(session: AsyncSession, row: OutboxMessage) -> Command | None:
+    """The message of a row; None if what it was about is over."""
+    if row.batch_id is not None:
+        return await _batch_run(session, row.batch_id)
+    if row.payload is not None:
+        return _commands.validate_python(row.payload)
+    return None
+
+
+async def _batch_run(session: AsyncSession, batch_id: int) -> BatchRun | None:
+    statement = select(Batch).where(Batch.id == batch_id).options(undefer(Batch.spec))
+    batch = await session.scalar(statement)
+    if batch is None or batch.state == "ended":
+        return None
+    rows = await units.inputs(session, batch_id)
+    fields: dict[str, Any] = {
+        **batch.spec,
+        "batch": batch.name,
+        "job_id": batch.job_id,
+        "units": [
+            UnitSpec(index=index, name=PurePosixPath(file).name.removesuffix(LOG_SUFFIX), before=before, after=after)
+            for index, file, before, after in rows
+        ],
+        "results_known": len(rows) - batch.remaining,
+    }
+    return BatchRun.model_validate(fields)

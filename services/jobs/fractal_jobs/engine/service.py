@@ -1,0 +1,173 @@
+"""An engine replica: relay, events, due jobs, reconciliation, side by side in one process."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import psycopg
+from fractal_common.bus import COMMANDS, EVENTS, Bus, Delivery
+from fractal_common.database.models import ParkedMessage, Resource
+from fractal_common.database.sessions import Database, connect_arguments
+from fractal_common.messages import AgentHeartbeat, Event
+from fractal_common.settings import DatabaseSettings
+from fractal_common.telemetry import get_logger
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import select
+
+from fractal_jobs.engine.advance import advance
+from fractal_jobs.engine.recording import TooEarly, record
+from fractal_jobs.engine.relay import Relay
+from fractal_jobs.queries import executions, outbox
+
+log = get_logger(__name__)
+
+CONSUMER = "engine"
+EVENTS_AT_A_TIME = 100
+FETCH_TIMEOUT_S = 5.0
+DUE_POLL_INTERVAL_S = 1.0
+DUE_AT_A_TIME = 20
+RECONCILE_INTERVAL_S = 2.0
+STREAMS_INTERVAL_S = 5.0
+LISTEN_RETRY_S = 1.0
+ERROR_PAUSE_S = 1.0
+AGENT_ALIVE_S = 10.0
+SILENCE = timedelta(seconds=15)
+EARLY_DELAY_S = 0.2
+MAX_ATTEMPTS = 10
+
+_events: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+class Engine:
+    """Holds nothing that is not in Postgres, but for when each agent was last heard of."""
+
+    def __init__(self, settings: DatabaseSettings, bus: Bus) -> None:
+        self._settings = settings
+        self._database = Database.connect(settings, process="fractal-jobs-engine")
+        self._bus = bus
+        self._outbox_woken = asyncio.Event()
+        self._jobs_woken = asyncio.Event()
+        self._restore = asyncio.Event()
+        self._agents: dict[int, float] = {}
+
+    async def run(self) -> None:
+        """Until cancelled; a part that ends by an error is started again after a pause."""
+        relay = Relay(self._database, self._bus, self._outbox_woken, self._restore)
+        await self._bus.listen("fractal.agent.*.heartbeat", self._on_heartbeat)
+        parts = (relay.run, self._keep_streams, self._listen, self._take_events, self._take_due, self._reconcile)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for part in parts:
+                    group.create_task(self._forever(part), name=getattr(part, "__qualname__", "?"))
+        finally:
+            await self._database.close()
+
+    async def _forever(self, part: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await part()
+            except Exception as error:
+                log.error("engine.part_failed", part=getattr(part, "__qualname__", "?"), error=repr(error))
+                await asyncio.sleep(ERROR_PAUSE_S)
+
+    async def _on_heartbeat(self, subject: str, data: bytes) -> None:
+        self._agents[AgentHeartbeat.model_validate_json(data).resource_id] = time.monotonic()
+
+    async def _keep_streams(self) -> None:
+        """Streams and consumers exist, also after NATS has lost everything; a new resource gets its consumer."""
+        while True:
+            self._restore.clear()
+            async with self._database.session() as session:
+                resources = list(await session.scalars(select(Resource.id)))
+            await self._bus.ensure_streams()
+            await self._bus.ensure_consumer(EVENTS, CONSUMER, "fractal.evt.>")
+            for resource_id in resources:
+                await self._bus.ensure_consumer(COMMANDS, f"agent-{resource_id}", f"fractal.cmd.{resource_id}.>")
+            try:
+                await asyncio.wait_for(self._restore.wait(), STREAMS_INTERVAL_S)
+            except TimeoutError:
+                continue
+
+    async def _listen(self) -> None:
+        """NOTIFYs of Postgres become events of this process."""
+        url = self._settings.url
+        connection = await psycopg.AsyncConnection.connect(
+            host=self._settings.POSTGRES_HOST,
+            port=self._settings.POSTGRES_PORT,
+            user=url.username,
+            password=url.password,
+            dbname=url.database,
+            autocommit=True,
+            **connect_arguments("fractal-jobs-engine-listen"),
+        )
+        async with connection:
+            await connection.execute("LISTEN fractal_outbox")
+            await connection.execute("LISTEN fractal_engine")
+            self._outbox_woken.set()
+            self._jobs_woken.set()
+            async for notification in connection.notifies():
+                (self._outbox_woken if notification.channel == "fractal_outbox" else self._jobs_woken).set()
+        await asyncio.sleep(LISTEN_RETRY_S)
+
+    async def _take_due(self) -> None:
+        """Jobs just submitted or stopped, and those whose replica died before it could go on."""
+        while True:
+            self._jobs_woken.clear()
+            async with self._database.session() as session:
+                due = await executions.due(session, DUE_AT_A_TIME)
+            for job_id in due:
+                await advance(self._database, job_id)
+            if len(due) < DUE_AT_A_TIME:
+                try:
+                    await asyncio.wait_for(self._jobs_woken.wait(), DUE_POLL_INTERVAL_S)
+                except TimeoutError:
+                    continue
+
+    async def _take_events(self) -> None:
+        consumer = self._bus.consumer(EVENTS, CONSUMER)
+        while True:
+            for delivery in await consumer.fetch(EVENTS_AT_A_TIME, FETCH_TIMEOUT_S):
+                await self._take_event(delivery)
+
+    async def _take_event(self, delivery: Delivery) -> None:
+        """Acknowledged when its effect is committed; what nobody understands is parked, neither lost nor looped."""
+        try:
+            event = _events.validate_json(delivery.data)
+        except ValidationError as error:
+            await self._park(delivery, str(error.errors()[0]["msg"]))
+            return
+        try:
+            async with self._database.transaction() as session:
+                job_id = await record(session, event, last_attempt=delivery.attempts >= MAX_ATTEMPTS)
+        except TooEarly:
+            await delivery.retry(EARLY_DELAY_S)
+            return
+        except Exception as error:
+            log.error("event.failed", subject=delivery.subject, attempts=delivery.attempts, error=repr(error))
+            if delivery.attempts >= MAX_ATTEMPTS:
+                await self._park(delivery, repr(error))
+            else:
+                await delivery.retry(ERROR_PAUSE_S)
+            return
+        await delivery.ack()
+        if job_id is not None:
+            await advance(self._database, job_id)
+
+    async def _park(self, delivery: Delivery, error: str) -> None:
+        log.error("event.parked", subject=delivery.subject, error=error)
+        payload = delivery.data.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+        async with self._database.transaction() as session:
+            session.add(ParkedMessage(subject=delivery.subject, payload=payload, error=error))
+        await delivery.ack()
+
+    async def _reconcile(self) -> None:
+        """Ask again about batches of living agents that have gone silent: their messages may have been lost."""
+        while True:
+            await asyncio.sleep(RECONCILE_INTERVAL_S)
+            alive = [resource for resource, seen in self._agents.items() if time.monotonic() - seen < AGENT_ALIVE_S]
+            if alive:
+                async with self._database.transaction() as session:
+                    repeated = await outbox.repeat_silent_batches(session, alive, SILENCE)
+                if repeated:
+                    log.info("batches.repeated", count=repeated)

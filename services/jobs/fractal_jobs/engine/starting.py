@@ -1,0 +1,218 @@
+"""Starting a job, and each of its tasks."""
+
+import shlex
+from typing import Any
+
+from fractal_common.database.models import Resource, Task, TaskGroup, WorkflowTask
+from fractal_common.types import TaskType
+
+from fractal_jobs.domain import filters, images, joblog, names
+from fractal_jobs.domain.errors import ExecutionError, PlanError
+from fractal_jobs.domain.planning import (
+    NON_PARALLEL,
+    TaskSnapshot,
+    Wave,
+    check_size,
+    local_processes,
+    plan_parallel,
+    plan_single,
+)
+from fractal_jobs.domain.states import JobState
+from fractal_jobs.engine.progress import Progress
+from fractal_jobs.queries import executions, outbox, units
+from fractal_jobs.queries import images as image_queries
+
+
+async def begin(progress: Progress) -> None:
+    """Take the snapshot that the whole job uses, and write the first lines of its log."""
+    session, execution, job = progress.session, progress.execution, progress.job
+    assert job.workflow_id is not None, "the caller has fetched the workflow"
+    rows = await executions.workflow_tasks(session, job.workflow_id)
+    selected = rows[job.first_task_index : job.last_task_index + 1]
+    execution.snapshot = {"tasks": [_snapshot(row, task).model_dump(mode="json") for row, task in selected]}
+    execution.current_types = dict(job.type_filters)
+    resource = await executions.resource(session, execution.resource_id)
+    profile = await executions.profile(session, execution.profile_id)
+    facts: dict[str, object] = {
+        "Resource name": resource.name if resource else None,
+        "Profile name": profile.name if profile else None,
+        "Username": profile.username if profile else None,
+        "job.id": job.id,
+        "job.working_dir": job.working_dir,
+        "job.working_dir_user": job.working_dir_user,
+        "job.first_task_index": job.first_task_index,
+        "job.last_task_index": job.last_task_index,
+    }
+    for level, text in joblog.header(progress.workflow_name, progress.working_dir, facts):
+        progress.write(level, text)
+    progress.move(JobState.READY)
+
+
+async def start_task(progress: Progress) -> None:
+    """Open the history run, choose the images, plan the processes, and put the batch into the outbox."""
+    session, execution, job = progress.session, progress.execution, progress.job
+    task = progress.task
+    group = await executions.task_group(session, task.task_id)
+    resource = await executions.resource(session, execution.resource_id)
+    assert resource is not None, "resources in use cannot be deleted"
+    label = joblog.task_label(task.alias, task.name, group.pkg_name if group else "?", group.version if group else None)
+    progress.write("DEBUG", f"SUBMIT {task.order}-th task {label}")
+    types: dict[str, bool] = {}
+    available: list[images.Image] = []
+    if not task.type.is_converter:
+        types = filters.effective_types(execution.current_types, task.input_types, task.type_filters)
+        available = images.select(await image_queries.load(session, progress.dataset.id), types, {})
+    urls = [image.zarr_url for image in images.select(available, {}, job.attribute_filters)]
+    workflowtask = await executions.workflow_task(session, task.workflowtask_id)
+    run_id = execution.run_id = await executions.add_run(
+        session,
+        {
+            "dataset_id": progress.dataset.id,
+            "workflowtask_id": workflowtask.id if workflowtask else None,
+            "job_id": job.id,
+            "task_id": task.task_id,
+            "workflowtask_dump": _workflowtask_dump(
+                task, job.workflow_id, await executions.task(session, task.task_id)
+            ),
+            "task_group_dump": _task_group_dump(group),
+            "status": "submitted",
+            "num_available_images": len(available),
+        },
+    )
+    job.executor_error_log = None
+    try:
+        _check_startable(task, resource, urls, types, job.attribute_filters)
+        wave = _plan(task, progress.dataset.zarr_dir, urls, resource)
+    except ExecutionError as error:
+        await executions.set_run_status(session, run_id, "failed")
+        progress.write("WARNING", f"END    {label} - ERROR.")
+        failure = joblog.task_failure(job.id, str(error)) if isinstance(error, PlanError) else None
+        await progress.fail(failure or joblog.job_error(job.id, str(error)))
+        return
+    progress.move(JobState.RUNNING)
+    await launch(progress, wave)
+    if workflowtask is not None and not task.type.is_converter:
+        await units.remember_images(
+            session,
+            run_id=run_id,
+            part=wave.part,
+            dataset_id=progress.dataset.id,
+            workflowtask_id=task.workflowtask_id,
+        )
+
+
+async def launch(progress: Progress, wave: Wave) -> None:
+    """One batch for the wave: its row, its units, and the command."""
+    session, execution, job, task = progress.session, progress.execution, progress.job, progress.task
+    assert execution.run_id is not None, "a wave belongs to a run"
+    assert execution.resource_id is not None, "a job that runs has a resource"
+    folder = f"{progress.working_dir}/{names.task_subfolder(task.order, task.name)}"
+    profile = await executions.profile(session, execution.profile_id)
+    first = execution.position == 0 and (wave.part == NON_PARALLEL or not task.type.is_compound)
+    spec: dict[str, Any] = {
+        "working_dir": progress.working_dir,
+        "new_working_dir": first,
+        "working_dir_user": job.working_dir_user or progress.working_dir,
+        "folder": folder,
+        "command": shlex.split(wave.command),
+        "environment": {"FRACTAL_CACHE_DIR": execution.cache_dir} if execution.cache_dir else {},
+        "processes": wave.processes or 0,
+        "common": wave.common,
+        "workflow_log": execution.workflow_log,
+        "username": profile.username if profile else None,
+        "task_type": task.type.value,
+    }
+    batch_id = await executions.add_batch(
+        session,
+        {
+            "name": f"job{job.id:07d}-task{task.order:04d}-run{execution.run_id:07d}-{wave.part}",
+            "job_id": job.id,
+            "history_run_id": execution.run_id,
+            "resource_id": execution.resource_id,
+            "part": wave.part,
+            "spec": spec,
+            "remaining": len(wave.units),
+        },
+    )
+    rows = [
+        {
+            "index": unit.index,
+            "logfile": f"{folder}/{unit.name}-log.txt",
+            "zarr_urls": unit.zarr_urls,
+            "before": unit.before,
+            "after": unit.after,
+        }
+        for unit in wave.units
+    ]
+    await units.insert(session, run_id=execution.run_id, part=wave.part, batch_id=batch_id, units=rows)
+    await outbox.add_batches(session, [(batch_id, execution.resource_id)])
+
+
+def _check_startable(
+    task: TaskSnapshot, resource: Resource, urls: list[str], types: dict[str, bool], attributes: dict[str, Any]
+) -> None:
+    if not urls and not task.type.is_converter:
+        raise ExecutionError(joblog.empty_image_list(task.name, types, attributes))
+    if resource.prevent_new_submissions:
+        raise ExecutionError(f"Cannot run '{task.name}', since the '{resource.name}' resource is not currently active.")
+
+
+def _plan(task: TaskSnapshot, zarr_dir: str, urls: list[str], resource: Resource) -> Wave:
+    if task.type is TaskType.PARALLEL:
+        check_size(len(urls))
+        return plan_parallel(task, urls, local_processes(task.meta_parallel, resource.jobs_runner_config))
+    return plan_single(task, zarr_dir, urls)
+
+
+def _snapshot(row: WorkflowTask, task: Task) -> TaskSnapshot:
+    return TaskSnapshot(
+        workflowtask_id=row.id,
+        task_id=task.id,
+        order=row.order or 0,
+        name=task.name,
+        type=TaskType(task.type),
+        command_non_parallel=task.command_non_parallel,
+        command_parallel=task.command_parallel,
+        args_non_parallel=row.args_non_parallel or {},
+        args_parallel=row.args_parallel or {},
+        meta_non_parallel=row.meta_non_parallel or {},
+        meta_parallel=row.meta_parallel or {},
+        input_types=task.input_types,
+        output_types=task.output_types,
+        type_filters=row.type_filters,
+        alias=row.alias,
+    )
+
+
+def _workflowtask_dump(task: TaskSnapshot, workflow_id: int | None, row: Task | None) -> dict[str, Any]:
+    return {
+        "id": task.workflowtask_id,
+        "alias": task.alias,
+        "order": task.order,
+        "task_id": task.task_id,
+        "task_type": task.type.value,
+        "workflow_id": workflow_id,
+        "type_filters": task.type_filters,
+        "args_parallel": task.args_parallel,
+        "meta_parallel": task.meta_parallel,
+        "args_non_parallel": task.args_non_parallel,
+        "meta_non_parallel": task.meta_non_parallel,
+        "task": {
+            "id": task.task_id,
+            "name": task.name,
+            "type": task.type.value,
+            "version": row.version if row else None,
+            "input_types": task.input_types,
+            "output_types": task.output_types,
+            "command_parallel": task.command_parallel,
+            "command_non_parallel": task.command_non_parallel,
+        },
+    }
+
+
+def _task_group_dump(group: TaskGroup | None) -> dict[str, Any]:
+    fields = (
+        *("id", "path", "origin", "version", "pkg_name", "venv_path", "pip_extras", "archive_path", "python_version"),
+        *("pinned_package_versions_pre", "pinned_package_versions_post"),
+    )
+    return {name: getattr(group, name) for name in fields} if group else {}

@@ -1,0 +1,123 @@
+"""Jobs in progress."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fractal_common.database.base import utcnow
+from fractal_common.database.models import (
+    AccountingRecord,
+    Batch,
+    Dataset,
+    Execution,
+    HistoryImageCache,
+    HistoryRun,
+    Job,
+    Profile,
+    Resource,
+    Task,
+    TaskGroup,
+    Workflow,
+    WorkflowTask,
+)
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
+
+
+async def due(session: AsyncSession, limit: int) -> list[int]:
+    """Jobs that some engine should look at now."""
+    statement = select(Execution.job_id).where(Execution.wake_at <= utcnow()).order_by(Execution.wake_at).limit(limit)
+    return list(await session.scalars(statement))
+
+
+async def lock(session: AsyncSession, job_id: int) -> Execution | None:
+    """The job's row for as long as the transaction lasts; None if another replica has it."""
+    statement = (
+        select(Execution)
+        .where(Execution.job_id == job_id)
+        .options(undefer(Execution.snapshot), undefer(Execution.workflow_log))
+        .with_for_update(skip_locked=True)
+    )
+    return await session.scalar(statement)
+
+
+async def wake(session: AsyncSession, run_id: int) -> int | None:
+    """Ask the engines to look at the job whose run this is; returns the job's id."""
+    statement = update(Execution).where(Execution.run_id == run_id).values(wake_at=utcnow()).returning(Execution.job_id)
+    return await session.scalar(statement)
+
+
+async def job(session: AsyncSession, job_id: int) -> Job:
+    return (await session.scalars(select(Job).where(Job.id == job_id))).one()
+
+
+async def resource(session: AsyncSession, resource_id: int | None) -> Resource | None:
+    return await session.get(Resource, resource_id) if resource_id is not None else None
+
+
+async def profile(session: AsyncSession, profile_id: int | None) -> Profile | None:
+    return await session.get(Profile, profile_id) if profile_id is not None else None
+
+
+async def workflow_and_dataset(session: AsyncSession, job: Job) -> tuple[Workflow | None, Dataset | None]:
+    workflow = await session.get(Workflow, job.workflow_id) if job.workflow_id is not None else None
+    dataset = await session.get(Dataset, job.dataset_id) if job.dataset_id is not None else None
+    return workflow, dataset
+
+
+async def workflow_tasks(session: AsyncSession, workflow_id: int) -> Sequence[tuple[WorkflowTask, Task]]:
+    statement = (
+        select(WorkflowTask, Task)
+        .join(Task, Task.id == WorkflowTask.task_id)
+        .where(WorkflowTask.workflow_id == workflow_id)
+        .order_by(WorkflowTask.order)
+    )
+    return list((await session.execute(statement)).tuples())
+
+
+async def task_group(session: AsyncSession, task_id: int) -> TaskGroup | None:
+    statement = select(TaskGroup).join(Task, Task.taskgroupv2_id == TaskGroup.id).where(Task.id == task_id)
+    return await session.scalar(statement)
+
+
+async def workflow_task(session: AsyncSession, workflowtask_id: int) -> WorkflowTask | None:
+    return await session.get(WorkflowTask, workflowtask_id)
+
+
+async def task(session: AsyncSession, task_id: int) -> Task | None:
+    return await session.get(Task, task_id)
+
+
+async def add_run(session: AsyncSession, values: dict[str, Any]) -> int:
+    return (await session.execute(insert(HistoryRun).values(**values).returning(HistoryRun.id))).scalar_one()
+
+
+async def set_run_status(session: AsyncSession, run_id: int, status: str) -> None:
+    await session.execute(update(HistoryRun).where(HistoryRun.id == run_id).values(status=status))
+
+
+async def add_batch(session: AsyncSession, values: dict[str, Any]) -> int:
+    return (await session.execute(insert(Batch).values(**values).returning(Batch.id))).scalar_one()
+
+
+async def batches(session: AsyncSession, run_id: int) -> list[Batch]:
+    statement = select(Batch).where(Batch.history_run_id == run_id).order_by(Batch.id)
+    return list(await session.scalars(statement))
+
+
+async def forget_images(session: AsyncSession, dataset_id: int, workflowtask_id: int, urls: Sequence[str]) -> None:
+    """Removed images lose their status for the workflow task that removed them."""
+    if urls:
+        await session.execute(
+            delete(HistoryImageCache).where(
+                HistoryImageCache.dataset_id == dataset_id,
+                HistoryImageCache.workflowtask_id == workflowtask_id,
+                HistoryImageCache.zarr_url.in_(list(urls)),
+            )
+        )
+
+
+async def account(session: AsyncSession, user_id: int, num_tasks: int, num_new_images: int) -> None:
+    await session.execute(
+        insert(AccountingRecord).values(user_id=user_id, num_tasks=num_tasks, num_new_images=num_new_images)
+    )

@@ -1,0 +1,75 @@
+"""The outbox: written with the state it announces, emptied by the relay."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from fractal_common.database.base import utcnow
+from fractal_common.database.models import Batch, OutboxMessage
+from fractal_common.messages import Message, command_subject
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+async def add(session: AsyncSession, resource_id: int, verb: str, message: Message) -> None:
+    """A whole message, for `fractal.cmd.<resource_id>.<verb>`."""
+    await session.execute(
+        insert(OutboxMessage).values(
+            subject=command_subject(resource_id, verb), payload=message.model_dump(mode="json")
+        )
+    )
+
+
+async def add_batches(session: AsyncSession, batches: Sequence[tuple[int, int]]) -> None:
+    """`batch.run` of each (batch id, resource id); the relay adds the units when it publishes."""
+    if batches:
+        await session.execute(
+            insert(OutboxMessage),
+            [
+                {"subject": command_subject(resource_id, "batch.run"), "batch_id": batch_id}
+                for batch_id, resource_id in batches
+            ],
+        )
+
+
+async def take(session: AsyncSession, limit: int) -> list[OutboxMessage]:
+    """Oldest unsent messages, locked; those that another replica holds are left to it."""
+    statement = (
+        select(OutboxMessage)
+        .where(OutboxMessage.sent_at.is_(None))
+        .order_by(OutboxMessage.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(await session.scalars(statement))
+
+
+async def mark_sent(session: AsyncSession, ids: Sequence[int]) -> None:
+    await session.execute(update(OutboxMessage).where(OutboxMessage.id.in_(ids)).values(sent_at=utcnow()))
+
+
+async def prune(session: AsyncSession, older_than: timedelta) -> None:
+    await session.execute(delete(OutboxMessage).where(OutboxMessage.sent_at < utcnow() - older_than))
+
+
+async def repeat_silent_batches(session: AsyncSession, resources: Sequence[int], silence: timedelta) -> int:
+    """Say `batch.run` again for open batches of which nothing was heard; returns for how many.
+
+    Only for resources whose agent is known to live: for the others the first message still waits in the stream.
+    """
+    silent = (
+        select(Batch.id)
+        .where(
+            Batch.state != "ended",
+            Batch.remaining > 0,
+            Batch.resource_id.in_(resources),
+            Batch.heard_at < utcnow() - silence,
+        )
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    statement = (
+        update(Batch).where(Batch.id.in_(silent)).values(heard_at=utcnow()).returning(Batch.id, Batch.resource_id)
+    )
+    rows = list((await session.execute(statement)).tuples())
+    await add_batches(session, rows)
+    return len(rows)
