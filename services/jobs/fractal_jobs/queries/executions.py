@@ -72,7 +72,7 @@ async def workflow_tasks(session: AsyncSession, workflow_id: int) -> Sequence[tu
         .where(WorkflowTask.workflow_id == workflow_id)
         .order_by(WorkflowTask.order)
     )
-    return list((await session.execute(statement)).tuples())
+    return list(await session.execute(statement))
 
 
 async def task_group(session: AsyncSession, task_id: int) -> TaskGroup | None:

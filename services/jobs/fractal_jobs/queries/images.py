@@ -17,7 +17,7 @@ async def load(session: AsyncSession, dataset_id: int) -> list[Image]:
         .where(DatasetImage.dataset_id == dataset_id)
         .order_by(DatasetImage.id)
     )
-    return [Image(*row) for row in (await session.execute(statement)).tuples()]
+    return [Image(*row) for row in (await session.execute(statement))]
 
 
 async def load_for_update(session: AsyncSession, dataset_id: int, urls: Iterable[str]) -> dict[str, Image]:
@@ -28,7 +28,7 @@ async def load_for_update(session: AsyncSession, dataset_id: int, urls: Iterable
         .order_by(DatasetImage.id)
         .with_for_update()
     )
-    return {row[0]: Image(*row) for row in (await session.execute(statement)).tuples()}
+    return {row[0]: Image(*row) for row in (await session.execute(statement))}
 
 
 WRITE = text(

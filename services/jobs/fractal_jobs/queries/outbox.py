@@ -70,6 +70,6 @@ async def repeat_silent_batches(session: AsyncSession, resources: Sequence[int],
     statement = (
         update(Batch).where(Batch.id.in_(silent)).values(heard_at=utcnow()).returning(Batch.id, Batch.resource_id)
     )
-    rows = list((await session.execute(statement)).tuples())
+    rows = list(await session.execute(statement))
     await add_batches(session, rows)
     return len(rows)

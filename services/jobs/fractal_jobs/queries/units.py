@@ -132,7 +132,7 @@ async def inputs(session: AsyncSession, batch_id: int) -> list[tuple[int, str, d
         .where(HistoryUnit.batch_id == batch_id)
         .order_by(HistoryUnit.index)
     )
-    return list((await session.execute(statement)).tuples())
+    return list(await session.execute(statement))
 
 
 async def results(session: AsyncSession, run_id: int) -> list[tuple[str, int, list[str], bool, Any, str | None]]:
@@ -150,7 +150,7 @@ async def results(session: AsyncSession, run_id: int) -> list[tuple[str, int, li
         .where(HistoryUnit.history_run_id == run_id)
         .order_by(HistoryUnit.part, HistoryUnit.index)
     )
-    return list((await session.execute(statement)).tuples())
+    return list(await session.execute(statement))
 
 
 async def set_all(session: AsyncSession, run_id: int, status: str) -> None:
