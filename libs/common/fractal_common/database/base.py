@@ -26,7 +26,7 @@ class Base(DeclarativeBase):
     """Tables carry their schema themselves; sessions run in UTC, so timestamps read back as `+00:00`."""
 
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {  # noqa: RUF012 - declarative API
+    type_annotation_map = {
         str: String(),
         datetime: DateTime(timezone=True),
         JsonObject: JSONB(none_as_null=True),

@@ -1,10 +1,13 @@
 """Image lists as rows."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from fractal_common.database.models import DatasetImage
-from sqlalchemy import delete, select, text
+from fractal_common.database.models import DatasetImage, HistoryImageCache
+from sqlalchemy import TEXT, ColumnElement, and_, cast, delete, func, literal, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fractal_jobs.domain.images import Image
@@ -48,15 +51,7 @@ WRITE = text(
 async def write(session: AsyncSession, dataset_id: int, images: Sequence[Image]) -> None:
     """Change images in place; append those that are new, in the order given."""
     if images:
-        rows = [
-            {
-                "zarr_url": image.zarr_url,
-                "origin": image.origin,
-                "attributes": dict(image.attributes),
-                "types": dict(image.types),
-            }
-            for image in images
-        ]
+        rows = [_row(image) for image in images]
         await session.execute(WRITE, {"dataset_id": dataset_id, "images": json.dumps(rows)})
 
 
@@ -65,3 +60,152 @@ async def remove(session: AsyncSession, dataset_id: int, urls: Sequence[str]) ->
         await session.execute(
             delete(DatasetImage).where(DatasetImage.dataset_id == dataset_id, DatasetImage.zarr_url.in_(list(urls)))
         )
+
+
+IMPORT = text(
+    """
+    INSERT INTO jobs.datasetimage (dataset_id, zarr_url, copy, origin, attributes, types)
+    SELECT :dataset_id, v.zarr_url, row_number() OVER (PARTITION BY v.zarr_url ORDER BY v.position) - 1,
+           v.origin, v.attributes, v.types
+    FROM ROWS FROM (
+        jsonb_to_recordset(CAST(:images AS jsonb)) AS (zarr_url text, origin text, attributes jsonb, types jsonb)
+    ) WITH ORDINALITY AS v(zarr_url, origin, attributes, types, position)
+    ORDER BY v.position
+    """
+)
+
+
+async def import_all(session: AsyncSession, dataset_id: int, images: Sequence[Image]) -> None:
+    """Into an empty dataset; URLs may repeat."""
+    if images:
+        await session.execute(
+            IMPORT, {"dataset_id": dataset_id, "images": json.dumps([_row(image) for image in images])}
+        )
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Conditions on images, with the contract's matching rules, in SQL."""
+
+    types: Mapping[str, bool]
+    attributes: Mapping[str, Sequence[Any]]
+    zarr_url: str | None = None
+
+    def conditions(self, dataset_id: int) -> ColumnElement[bool]:
+        found: list[ColumnElement[bool]] = [DatasetImage.dataset_id == dataset_id]
+        if self.zarr_url is not None:
+            found.append(DatasetImage.zarr_url == self.zarr_url)
+        for key, value in self.types.items():
+            # A type that the image does not have counts as false.
+            stored = func.coalesce(DatasetImage.types[key].as_boolean(), False)
+            found.append(stored.is_(value))
+        for key, values in self.attributes.items():
+            wanted = literal([json.dumps(value) for value in _python_equals(values)], ARRAY(TEXT))
+            found.append(DatasetImage.attributes[key] == func.any(cast(wanted, ARRAY(JSONB))))
+        return and_(*found)
+
+
+def _python_equals(values: Sequence[Any]) -> list[Any]:
+    """Every JSON value that equals one of `values` in Python: numbers and booleans meet at 0 and 1."""
+    found = list(values)
+    for value in values:
+        if not isinstance(value, str) and value in (0, 1):
+            found += [int(value), bool(value)]
+    return found
+
+
+async def page(
+    session: AsyncSession, dataset_id: int, filters: Filters, *, page: int, page_size: int | None, clamp: bool
+) -> tuple[int, int, list[Image]]:
+    """Total count, the page's number, and its images; with `clamp` a page beyond the end becomes the last one."""
+    condition = filters.conditions(dataset_id)
+    total = await session.scalar(select(func.count()).select_from(DatasetImage).where(condition)) or 0
+    if clamp and total and page_size:
+        page = min(page, -(-total // page_size))
+    statement = (
+        select(DatasetImage.zarr_url, DatasetImage.origin, DatasetImage.attributes, DatasetImage.types)
+        .where(condition)
+        .order_by(DatasetImage.id)
+        .offset((page - 1) * (page_size or 0))
+        .limit(page_size)
+    )
+    return total, page, [Image(*row) for row in await session.execute(statement)]
+
+
+AGGREGATE = text(
+    """
+    SELECT 'attribute', key, value FROM (
+        SELECT DISTINCT a.key, a.value FROM jobs.datasetimage, jsonb_each(attributes) AS a
+        WHERE dataset_id = :dataset_id
+    ) AS attribute
+    UNION ALL
+    SELECT DISTINCT 'type', t.key, NULL::jsonb FROM jobs.datasetimage, jsonb_object_keys(types) AS t(key)
+    WHERE dataset_id = :dataset_id
+    """
+)
+
+
+async def aggregate(session: AsyncSession, dataset_id: int) -> tuple[dict[str, list[Any]], list[str]]:
+    """Distinct values of every attribute (sorted where they can be), and the names of all types."""
+    attributes: dict[str, set[Any]] = {}
+    types: list[str] = []
+    for kind, key, value in await session.execute(AGGREGATE, {"dataset_id": dataset_id}):
+        if kind == "type":
+            types.append(key)
+        else:
+            attributes.setdefault(key, set()).add(value)
+    return {key: _sorted(values) for key, values in sorted(attributes.items())}, sorted(types)
+
+
+def _sorted(values: set[Any]) -> list[Any]:
+    try:
+        return sorted(values)
+    except TypeError:
+        return sorted(values, key=lambda value: (value.__class__.__name__, str(value)))
+
+
+async def append(session: AsyncSession, dataset_id: int, image: Image) -> bool:
+    """False if the dataset has that URL already; concurrent writers of one URL agree on who was first."""
+    statement = (
+        insert(DatasetImage)
+        .values(dataset_id=dataset_id, **_row(image))
+        .on_conflict_do_nothing()
+        .returning(DatasetImage.id)
+    )
+    return await session.scalar(statement) is not None
+
+
+async def change(session: AsyncSession, dataset_id: int, zarr_url: str, values: Mapping[str, Any]) -> Image | None:
+    """Replace attributes and/or types of an image; None if there is none."""
+    target = (DatasetImage.dataset_id == dataset_id, DatasetImage.zarr_url == zarr_url)
+    if values:
+        await session.execute(update(DatasetImage).where(*target).values(**values))
+    statement = (
+        select(DatasetImage.zarr_url, DatasetImage.origin, DatasetImage.attributes, DatasetImage.types)
+        .where(*target)
+        .order_by(DatasetImage.id)
+        .limit(1)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else Image(*row)
+
+
+async def delete_one(session: AsyncSession, dataset_id: int, zarr_url: str) -> bool:
+    """With everything that is remembered of its status; False if there is none."""
+    target = (DatasetImage.dataset_id == dataset_id, DatasetImage.zarr_url == zarr_url)
+    found = list(await session.scalars(delete(DatasetImage).where(*target).returning(DatasetImage.id)))
+    await session.execute(
+        delete(HistoryImageCache).where(
+            HistoryImageCache.dataset_id == dataset_id, HistoryImageCache.zarr_url == zarr_url
+        )
+    )
+    return bool(found)
+
+
+def _row(image: Image) -> dict[str, Any]:
+    return {
+        "zarr_url": image.zarr_url,
+        "origin": image.origin,
+        "attributes": dict(image.attributes),
+        "types": dict(image.types),
+    }

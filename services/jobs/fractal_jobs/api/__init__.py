@@ -1,0 +1,1 @@
+"""REST: validates, calls queries and domain, answers."""

@@ -1,0 +1,155 @@
+"""Checks that every route below a project or a task starts with; codes and texts are the contract's."""
+
+from typing import Annotated
+
+from fastapi import HTTPException, Path
+from fractal_common.database.models import Dataset, Job, Project, ProjectMember, Task, TaskGroup, Workflow, WorkflowTask
+from fractal_common.settings import app_settings
+from fractal_common.types import ProjectPermissions
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fractal_jobs.api.principals import Principal
+from fractal_jobs.queries import access
+
+MAX_ID = 2**31 - 1
+READ, WRITE, EXECUTE = ProjectPermissions.READ, ProjectPermissions.WRITE, ProjectPermissions.EXECUTE
+
+PathId = Annotated[int, Path()]
+
+NOT_AUTHORIZED = (
+    "You are not authorized to perform this action. If you think this is by mistake, please contact the project owner."
+)
+
+
+def known(identifier: int) -> int:
+    """Ids that no row can have find nothing, instead of overflowing the database's type."""
+    return identifier if -MAX_ID <= identifier <= MAX_ID else 0
+
+
+async def project(
+    session: AsyncSession, principal: Principal, project_id: int, required: ProjectPermissions
+) -> tuple[Project, ProjectMember]:
+    """Raises 404 for a missing project, 403 without a verified link that has the permission."""
+    row = await access.project(session, known(project_id), principal.id)
+    if row is None:
+        raise HTTPException(404, "Project not found")
+    found, member = row
+    if member is None or not member.is_verified or required not in member.permissions:
+        raise HTTPException(403, NOT_AUTHORIZED)
+    return found, member
+
+
+async def dataset(
+    session: AsyncSession, principal: Principal, project_id: int, dataset_id: int, required: ProjectPermissions
+) -> tuple[Project, Dataset]:
+    owner, _ = await project(session, principal, project_id, required)
+    found = await access.dataset(session, owner.id, known(dataset_id))
+    if found is None:
+        raise HTTPException(404, "Dataset not found")
+    return owner, found
+
+
+async def workflow(
+    session: AsyncSession, principal: Principal, project_id: int, workflow_id: int, required: ProjectPermissions
+) -> tuple[Project, Workflow]:
+    owner, _ = await project(session, principal, project_id, required)
+    found = await access.workflow(session, owner.id, known(workflow_id))
+    if found is None:
+        raise HTTPException(404, "Workflow not found")
+    return owner, found
+
+
+async def workflow_task(
+    session: AsyncSession,
+    principal: Principal,
+    project_id: int,
+    workflow_id: int,
+    workflowtask_id: int,
+    required: ProjectPermissions,
+) -> tuple[Workflow, WorkflowTask]:
+    _, parent = await workflow(session, principal, project_id, workflow_id, required)
+    found = await access.workflow_task(session, parent.id, known(workflowtask_id))
+    if found is None:
+        raise HTTPException(404, "WorkflowTask not found")
+    return parent, found
+
+
+async def job(
+    session: AsyncSession, principal: Principal, project_id: int, job_id: int, required: ProjectPermissions
+) -> Job:
+    owner, _ = await project(session, principal, project_id, required)
+    found = await access.job(session, owner.id, known(job_id))
+    if found is None:
+        raise HTTPException(404, "Job not found")
+    return found
+
+
+async def task_group(
+    session: AsyncSession, principal: Principal, group_id: int, *, as_owner: bool = False
+) -> TaskGroup:
+    row = await access.task_group(session, known(group_id), principal.id, principal.resource_id)
+    if row is None:
+        raise HTTPException(404, f"TaskGroupV2 {group_id} not found")
+    _check_group(row[0], principal, may_read=row[1], as_owner=as_owner)
+    return row[0]
+
+
+async def task(
+    session: AsyncSession,
+    principal: Principal,
+    task_id: int,
+    *,
+    require_active: bool = False,
+    as_owner: bool = False,
+) -> tuple[Task, TaskGroup]:
+    """Also the owner of a task needs to be on its resource."""
+    row = await access.task(session, known(task_id), principal.id, principal.resource_id)
+    if row is None:
+        raise HTTPException(404, f"TaskV2 {task_id} not found")
+    found, group, may_read = row
+    _check_group(group, principal, may_read=may_read, as_owner=as_owner)
+    if group.resource_id != principal.resource_id:
+        raise HTTPException(403, f"User {principal.id} has no access to TaskGroup's Resource.")
+    if require_active and not group.active:
+        raise HTTPException(422, f"Error: task {task_id} ({found.name}) is not active.")
+    return found, group
+
+
+async def target_group(
+    session: AsyncSession, principal: Principal, user_group_id: int | None, *, private: bool
+) -> int | None:
+    """With whom new tasks are shared: nobody, the group named, or the default group."""
+    if private:
+        if user_group_id is not None:
+            raise HTTPException(422, f"Cannot set both user_group_id={user_group_id} and private=True")
+        return None
+    if user_group_id is None:
+        return await default_group(session)
+    await member_of(session, principal, user_group_id)
+    return user_group_id
+
+
+async def default_group(session: AsyncSession) -> int | None:
+    """None if the instance has no default group."""
+    name = app_settings().FRACTAL_DEFAULT_GROUP_NAME
+    if name is None:
+        return None
+    group_id = await access.default_group_id(session, name)
+    if group_id is None:
+        raise HTTPException(404, [f"User group '{name}' not found."])
+    return group_id
+
+
+async def member_of(session: AsyncSession, principal: Principal, group_id: int) -> None:
+    row = await access.user_group(session, known(group_id), principal.id)
+    if row is None:
+        raise HTTPException(404, f"UserGroup {group_id} not found")
+    if not row[1]:
+        raise HTTPException(403, f"User {principal.id} does not belong to UserGroup {group_id}")
+
+
+def _check_group(group: TaskGroup, principal: Principal, *, may_read: bool, as_owner: bool) -> None:
+    if as_owner and group.user_id != principal.id:
+        raise HTTPException(403, [f"Current user has no full access to TaskGroupV2 {group.id}."])
+    if not may_read:
+        raise HTTPException(403, f"Current user has no read access to TaskGroupV2 {group.id}.")

@@ -1,0 +1,199 @@
+"""Resources and profiles, a schema a resource type."""
+
+import re
+from typing import Annotated, Any, Literal, Self, cast
+
+from fractal_common.http.timestamps import ZuluTime
+from fractal_common.types import AbsolutePathStr, DictStrStr, NonEmptyStr, PositiveInt, PythonVersion, ResourceType
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Tag, TypeAdapter, model_validator
+
+from fractal_jobs.api.schemas.base import Lenient, Read, Strict
+
+MEMORY_UNITS_MB = {"M": 1, "G": 1000, "T": 1_000_000}
+
+
+def memory_mb(value: Any) -> Any:
+    """`93`, `71M`, `93G`, `2T` in MB, with decimal factors. Anything but text is left to the type check."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"(\d+)([MGT]?)", value)
+    if found is None:
+        raise ValueError(
+            f"[_parse_mem_value] raw_mem='{value}', invalid specification of memory requirements "
+            "(valid examples: 93, 71M, 93G, 71T)."
+        )
+    return int(found[1]) * MEMORY_UNITS_MB.get(found[2], 1)
+
+
+MemoryMb = Annotated[PositiveInt, BeforeValidator(memory_mb)]
+
+
+class TasksPythonConfig(Lenient):
+    default_version: NonEmptyStr
+    versions: dict[PythonVersion, AbsolutePathStr]
+    pip_cache_dir: AbsolutePathStr | None = None
+
+    @model_validator(mode="after")
+    def _default_is_available(self) -> Self:
+        if self.default_version not in self.versions:
+            raise ValueError(
+                f"The default Python version ('{self.default_version}') is not available in {list(self.versions)}."
+            )
+        return self
+
+
+class LocalRunnerConfig(Strict):
+    parallel_tasks_per_job: int | None = None
+
+
+class SlurmConfig(Strict):
+    partition: NonEmptyStr | None = None
+    cpus_per_task: PositiveInt | None = None
+    mem: MemoryMb | None = None
+    constraint: NonEmptyStr | None = None
+    gres: NonEmptyStr | None = None
+    exclude: NonEmptyStr | None = None
+    nodelist: NonEmptyStr | None = None
+    time: NonEmptyStr | None = None
+    account: NonEmptyStr | None = None
+    gpus: NonEmptyStr | None = None
+    nodes: int | None = None
+    extra_lines: list[NonEmptyStr] = []
+    shebang_line: str = "#!/bin/sh"
+    use_mem_per_cpu: bool = False
+
+
+class BatchingConfig(Strict):
+    target_num_jobs: PositiveInt
+    max_num_jobs: PositiveInt
+    target_cpus_per_job: PositiveInt
+    max_cpus_per_job: PositiveInt
+    target_mem_per_job: MemoryMb
+    max_mem_per_job: MemoryMb
+
+
+class SlurmRunnerConfig(Strict):
+    default_slurm_config: SlurmConfig
+    gpu_slurm_config: SlurmConfig | None = None
+    batching_config: BatchingConfig
+    user_local_exports: DictStrStr = {}
+
+
+def _pixi_is_off(value: dict[str, Any]) -> dict[str, Any]:
+    if value:
+        raise ValueError("pixi is not supported by this release: `{}` is accepted.")
+    return value
+
+
+class _Resource(Lenient):
+    name: NonEmptyStr
+    tasks_python_config: TasksPythonConfig
+    tasks_pixi_config: Annotated[dict[str, Any], AfterValidator(_pixi_is_off)]
+    tasks_local_dir: AbsolutePathStr
+    jobs_local_dir: AbsolutePathStr
+    jobs_poll_interval: int = 5
+    prevent_new_submissions: bool = False
+
+
+class LocalResource(_Resource):
+    type: Literal[ResourceType.LOCAL]
+    jobs_runner_config: LocalRunnerConfig
+    jobs_slurm_python_worker: None = None
+    host: None = None
+
+
+class SlurmSudoResource(_Resource):
+    type: Literal[ResourceType.SLURM_SUDO]
+    jobs_runner_config: SlurmRunnerConfig
+    jobs_slurm_python_worker: AbsolutePathStr
+    host: None = None
+
+
+class SlurmSshResource(_Resource):
+    type: Literal[ResourceType.SLURM_SSH]
+    jobs_runner_config: SlurmRunnerConfig
+    jobs_slurm_python_worker: AbsolutePathStr
+    host: NonEmptyStr
+
+
+class _Profile(Lenient):
+    name: NonEmptyStr
+
+
+class LocalProfile(_Profile):
+    resource_type: Literal[ResourceType.LOCAL]
+    username: None = None
+    ssh_key_path: None = None
+    jobs_remote_dir: None = None
+    tasks_remote_dir: None = None
+    pixi_cache_dir: None = None
+
+
+class SlurmSudoProfile(_Profile):
+    resource_type: Literal[ResourceType.SLURM_SUDO]
+    username: NonEmptyStr
+    ssh_key_path: None = None
+    jobs_remote_dir: None = None
+    tasks_remote_dir: None = None
+    pixi_cache_dir: None = None
+
+
+class SlurmSshProfile(_Profile):
+    resource_type: Literal[ResourceType.SLURM_SSH]
+    username: NonEmptyStr
+    ssh_key_path: AbsolutePathStr
+    jobs_remote_dir: AbsolutePathStr
+    tasks_remote_dir: AbsolutePathStr
+    pixi_cache_dir: AbsolutePathStr | None = None
+
+
+def get_discriminator_value(value: Any) -> Any:
+    """The resource type of a resource or profile, given as an object or a model."""
+    if isinstance(value, dict):
+        given = cast("dict[str, Any]", value)
+        return given.get("type", given.get("resource_type"))
+    return getattr(value, "type", getattr(value, "resource_type", None))
+
+
+ResourceCreate = Annotated[
+    Annotated[LocalResource, Tag(ResourceType.LOCAL)]
+    | Annotated[SlurmSudoResource, Tag(ResourceType.SLURM_SUDO)]
+    | Annotated[SlurmSshResource, Tag(ResourceType.SLURM_SSH)],
+    Discriminator(get_discriminator_value),
+]
+ProfileCreate = Annotated[
+    Annotated[LocalProfile, Tag(ResourceType.LOCAL)]
+    | Annotated[SlurmSudoProfile, Tag(ResourceType.SLURM_SUDO)]
+    | Annotated[SlurmSshProfile, Tag(ResourceType.SLURM_SSH)],
+    Discriminator(get_discriminator_value),
+]
+resource_adapter: TypeAdapter[BaseModel] = TypeAdapter(ResourceCreate)
+profile_adapter: TypeAdapter[BaseModel] = TypeAdapter(ProfileCreate)
+
+
+class ResourceRead(Read):
+    id: int
+    name: str
+    type: str
+    prevent_new_submissions: bool
+    timestamp_created: ZuluTime
+    host: str | None
+    jobs_local_dir: str
+    jobs_runner_config: dict[str, Any]
+    jobs_slurm_python_worker: str | None
+    jobs_poll_interval: int
+    tasks_local_dir: str
+    tasks_python_config: dict[str, Any]
+    tasks_pixi_config: dict[str, Any]
+
+
+class ProfileRead(Read):
+    id: int
+    name: str
+    resource_id: int
+    resource_type: str
+    username: str | None
+    ssh_key_path: str | None
+    jobs_remote_dir: str | None
+    tasks_remote_dir: str | None
+    pixi_cache_dir: str | None

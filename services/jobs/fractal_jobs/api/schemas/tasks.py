@@ -1,0 +1,153 @@
+"""Tasks, task groups, activities."""
+
+from typing import Any, Self
+
+from fractal_common.http.timestamps import IsoTime
+from fractal_common.types import DictStrAny, HttpUrlStr, ListUniqueNonEmptyString, NonEmptyStr, TaskType, TypeFilters
+from fractal_common.types import validate_cmd as check_command
+from pydantic import model_validator
+
+from fractal_jobs.api.schemas.base import Read, Strict
+
+
+class TaskReadSlim(Read):
+    id: int
+    name: str
+    version: str | None
+    is_core: bool
+    category: str | None = None
+    modality: str | None = None
+    authors: str | None = None
+    tags: list[str]
+    input_types: dict[str, bool]
+    docs_info: str | None = None
+    docs_link: str | None = None
+
+
+class TaskRead(Read):
+    id: int
+    name: str
+    type: TaskType
+    version: str | None
+    is_core: bool
+    command_non_parallel: str | None = None
+    command_parallel: str | None = None
+    meta_parallel: dict[str, Any]
+    meta_non_parallel: dict[str, Any]
+    args_schema_non_parallel: dict[str, Any] | None = None
+    args_schema_parallel: dict[str, Any] | None = None
+    args_schema_version: str | None = None
+    docs_info: str | None = None
+    docs_link: str | None = None
+    input_types: dict[str, bool]
+    output_types: dict[str, bool]
+    taskgroupv2_id: int | None = None
+    category: str | None = None
+    modality: str | None = None
+    authors: str | None = None
+    tags: list[str]
+
+
+class TaskCreate(Strict):
+    name: NonEmptyStr
+    version: NonEmptyStr
+    command_non_parallel: NonEmptyStr = ""
+    command_parallel: NonEmptyStr = ""
+    meta_non_parallel: DictStrAny | None = None
+    meta_parallel: DictStrAny | None = None
+    args_schema_non_parallel: DictStrAny | None = None
+    args_schema_parallel: DictStrAny | None = None
+    args_schema_version: NonEmptyStr = ""
+    docs_info: str | None = None
+    docs_link: HttpUrlStr | None = None
+    input_types: TypeFilters = {}
+    output_types: TypeFilters = {}
+    category: NonEmptyStr | None = None
+    modality: NonEmptyStr | None = None
+    authors: NonEmptyStr | None = None
+    tags: ListUniqueNonEmptyString = []
+    type: TaskType | None = None
+
+    @model_validator(mode="after")
+    def _has_a_safe_command(self) -> Self:
+        commands = [command for command in (self.command_parallel, self.command_non_parallel) if command]
+        if not commands:
+            raise ValueError("Task must have at least one valid command (parallel and/or non_parallel)")
+        for command in commands:
+            check_command(command)
+        return self
+
+    @property
+    def kind(self) -> TaskType:
+        """As given, else derived from the commands."""
+        if self.type is not None:
+            return self.type
+        if not self.command_non_parallel:
+            return TaskType.PARALLEL
+        return TaskType.COMPOUND if self.command_parallel else TaskType.NON_PARALLEL
+
+    def columns(self) -> dict[str, Any]:
+        """Values of a task row, without its group."""
+        values = self.model_dump(exclude={"type"})
+        for name in ("command_non_parallel", "command_parallel", "args_schema_version"):
+            values[name] = values[name] or None
+        for name in ("meta_non_parallel", "meta_parallel"):
+            values[name] = values[name] or {}
+        return {**values, "type": self.kind.value, "is_core": False}
+
+
+class TaskUpdate(Strict):
+    command_parallel: NonEmptyStr = ""
+    command_non_parallel: NonEmptyStr = ""
+    input_types: TypeFilters = {}
+    output_types: TypeFilters = {}
+    category: NonEmptyStr | None = None
+    modality: NonEmptyStr | None = None
+    authors: NonEmptyStr | None = None
+    tags: ListUniqueNonEmptyString | None = None
+
+
+class _TaskGroup(Read):
+    id: int
+    user_email: str
+    user_group_id: int | None = None
+    origin: str
+    pkg_name: str
+    version: str | None = None
+    python_version: str | None = None
+    pixi_version: str | None = None
+    path: str | None = None
+    venv_path: str | None = None
+    archive_path: str | None = None
+    pip_extras: str | None = None
+    pinned_package_versions_pre: dict[str, str]
+    pinned_package_versions_post: dict[str, str]
+    in_use: bool
+    active: bool
+    timestamp_created: IsoTime
+    timestamp_last_used: IsoTime
+
+
+class TaskGroupRead(_TaskGroup):
+    task_list: list[TaskRead]
+
+
+class TaskGroupReadSlim(_TaskGroup):
+    task_list: list[TaskReadSlim]
+
+
+class TaskGroupUpdate(Strict):
+    user_group_id: int | None = None
+
+
+class TaskGroupActivityRead(Read):
+    id: int
+    user_id: int
+    taskgroupv2_id: int | None = None
+    timestamp_started: IsoTime
+    timestamp_ended: IsoTime | None = None
+    pkg_name: str
+    version: str
+    status: str
+    action: str
+    log: str | None = None

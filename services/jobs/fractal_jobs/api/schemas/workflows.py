@@ -1,0 +1,94 @@
+"""Workflows and their tasks."""
+
+from typing import Any
+
+from fractal_common.http.timestamps import IsoTime
+from fractal_common.types import (
+    DictStrAny,
+    ListUniqueNonNegativeInt,
+    NonEmptyStr,
+    TypeFilters,
+    WorkflowTaskArguments,
+)
+
+from fractal_jobs.api.schemas.base import Read, Strict
+from fractal_jobs.api.schemas.projects import ProjectRead
+from fractal_jobs.api.schemas.tasks import TaskRead
+
+
+class WorkflowCreate(Strict):
+    name: NonEmptyStr
+    description: NonEmptyStr | None = None
+
+
+class WorkflowUpdate(Strict):
+    name: NonEmptyStr = ""
+    description: NonEmptyStr | None = None
+    reordered_workflowtask_ids: ListUniqueNonNegativeInt | None = None
+
+
+class WorkflowTaskCreate(Strict):
+    task_id: int
+    meta_non_parallel: DictStrAny | None = None
+    meta_parallel: DictStrAny | None = None
+    args_non_parallel: WorkflowTaskArguments | None = None
+    args_parallel: WorkflowTaskArguments | None = None
+    type_filters: TypeFilters = {}
+    description: NonEmptyStr | None = None
+    alias: NonEmptyStr | None = None
+
+
+class WorkflowTaskUpdate(Strict):
+    meta_non_parallel: DictStrAny | None = None
+    meta_parallel: DictStrAny | None = None
+    args_non_parallel: WorkflowTaskArguments | None = None
+    args_parallel: WorkflowTaskArguments | None = None
+    type_filters: TypeFilters = {}
+    description: NonEmptyStr | None = None
+    alias: NonEmptyStr | None = None
+
+
+class WorkflowTaskRead(Read):
+    id: int
+    workflow_id: int
+    order: int | None
+    meta_non_parallel: dict[str, Any] | None = None
+    meta_parallel: dict[str, Any] | None = None
+    args_non_parallel: dict[str, Any] | None = None
+    args_parallel: dict[str, Any] | None = None
+    type_filters: dict[str, bool]
+    task_type: str
+    task_id: int
+    task: TaskRead
+    alias: str | None = None
+    description: str | None = None
+
+
+class WorkflowTaskReadWithWarning(WorkflowTaskRead):
+    warning: str | None = None
+
+
+class _Workflow(Read):
+    id: int
+    name: str
+    project_id: int
+    is_starred: bool
+    project: ProjectRead
+    timestamp_created: IsoTime
+    description: str | None = None
+    template_id: int | None = None
+
+
+class WorkflowRead(_Workflow):
+    task_list: list[WorkflowTaskRead]
+
+
+class WorkflowReadWithWarnings(_Workflow):
+    task_list: list[WorkflowTaskReadWithWarning]
+
+
+class TypeFiltersFlow(Read):
+    workflowtask_id: int
+    current_type_filters: dict[str, bool]
+    input_type_filters: dict[str, bool]
+    output_type_filters: dict[str, bool]

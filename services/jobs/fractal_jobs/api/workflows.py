@@ -1,0 +1,161 @@
+"""`/workflow/`: workflows."""
+
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, HTTPException
+from fractal_common.database.models import Project, Workflow
+
+from fractal_jobs.api import access
+from fractal_jobs.api.access import READ, WRITE, PathId
+from fractal_jobs.api.principals import Guest, Principal, Writer
+from fractal_jobs.api.responses import empty
+from fractal_jobs.api.schemas.projects import ProjectRead
+from fractal_jobs.api.schemas.tasks import TaskRead
+from fractal_jobs.api.schemas.workflows import (
+    TypeFiltersFlow,
+    WorkflowCreate,
+    WorkflowRead,
+    WorkflowReadWithWarnings,
+    WorkflowUpdate,
+)
+from fractal_jobs.api.transactions import Session
+from fractal_jobs.domain.errors import FilterConflict
+from fractal_jobs.domain.filters import merge_type_filters, next_types
+from fractal_jobs.queries import projects, workflows
+
+router = APIRouter(prefix="/project/{project_id}/workflow")
+
+Model = TypeVar("Model", WorkflowRead, WorkflowReadWithWarnings)
+
+
+def workflow_task_fields(row: workflows.TaskRow) -> dict[str, Any]:
+    """Fields of a workflow task's response."""
+    workflow_task, task, warning = row
+    columns = {column.key: getattr(workflow_task, column.key) for column in workflow_task.__table__.columns}
+    return {**columns, "task": TaskRead.model_validate(task), "warning": warning}
+
+
+def _read(model: type[Model], workflow: Workflow, project: Project, tasks: list[workflows.TaskRow]) -> Model:
+    columns = {column.key: getattr(workflow, column.key) for column in workflow.__table__.columns}
+    return model.model_validate(
+        {
+            **columns,
+            "project": ProjectRead.model_validate(project),
+            "task_list": [workflow_task_fields(row) for row in tasks],
+        }
+    )
+
+
+async def with_warnings(session: Session, principal: Principal, project: Project, workflow: Workflow) -> object:
+    """The workflow as its own page shows it."""
+    await session.flush()
+    tasks = await workflows.tasks(session, [workflow.id], principal.id, principal.resource_id)
+    return _read(WorkflowReadWithWarnings, workflow, project, tasks[workflow.id])
+
+
+async def check_name(session: Session, project_id: int, name: str) -> None:
+    if await workflows.has_name(session, project_id, name):
+        raise HTTPException(422, f"Workflow with {name=} and {project_id=} already exists.")
+
+
+@router.get("/", response_model=list[WorkflowRead])
+async def list_workflows(principal: Guest, session: Session, project_id: PathId) -> object:
+    project, _ = await access.project(session, principal, project_id, READ)
+    found = await workflows.list_of(session, project.id)
+    tasks = await workflows.tasks(session, [row.id for row in found], principal.id, principal.resource_id)
+    return [_read(WorkflowRead, row, project, tasks[row.id]) for row in found]
+
+
+@router.post("/", response_model=WorkflowRead, status_code=201)
+async def create_workflow(principal: Writer, session: Session, project_id: PathId, body: WorkflowCreate) -> object:
+    project, _ = await access.project(session, principal, project_id, WRITE)
+    await check_name(session, project.id, body.name)
+    workflow = Workflow(name=body.name, description=body.description, project_id=project.id, is_starred=False)
+    session.add(workflow)
+    await session.flush()
+    return _read(WorkflowRead, workflow, project, [])
+
+
+@router.get("/{workflow_id}/", response_model=WorkflowReadWithWarnings)
+async def read_workflow(principal: Guest, session: Session, project_id: PathId, workflow_id: PathId) -> object:
+    project, workflow = await access.workflow(session, principal, project_id, workflow_id, READ)
+    return await with_warnings(session, principal, project, workflow)
+
+
+@router.patch("/{workflow_id}/", response_model=WorkflowReadWithWarnings)
+async def update_workflow(
+    principal: Writer, session: Session, project_id: PathId, workflow_id: PathId, body: WorkflowUpdate
+) -> object:
+    project, workflow = await access.workflow(session, principal, project_id, workflow_id, WRITE)
+    changes = body.model_dump(exclude_unset=True)
+    if changes.get("name", workflow.name) != workflow.name:
+        await check_name(session, project.id, changes["name"])
+    new_order = changes.pop("reordered_workflowtask_ids", None)
+    for field, value in changes.items():
+        setattr(workflow, field, value)
+    if new_order is not None:
+        await workflows.lock(session, workflow.id)
+        if await projects.submitted_jobs(session, workflow_id=workflow.id):
+            raise HTTPException(422, "Cannot re-order WorkflowTasks while a Job is running for this Workflow.")
+        current = await workflows.ordered_ids(session, workflow.id)
+        if sorted(current) != sorted(new_order):
+            raise HTTPException(
+                422, f"`reordered_workflowtask_ids` must be a permutation of {current} (given {new_order})"
+            )
+        await workflows.reorder(session, workflow.id, new_order)
+        await session.refresh(workflow)
+        await session.refresh(project)
+    return await with_warnings(session, principal, project, workflow)
+
+
+@router.delete("/{workflow_id}/", status_code=204)
+async def delete_workflow(principal: Writer, session: Session, project_id: PathId, workflow_id: PathId) -> None:
+    _, workflow = await access.workflow(session, principal, project_id, workflow_id, WRITE)
+    jobs = await projects.submitted_jobs(session, workflow_id=workflow.id)
+    if jobs:
+        ids = ", ".join(map(str, jobs))
+        raise HTTPException(422, f"Cannot delete workflow {workflow.id} because it is linked to active job(s) {ids}.")
+    await session.delete(workflow)
+
+
+@router.post("/{workflow_id}/star/", status_code=200)
+async def star_workflow(principal: Writer, session: Session, project_id: PathId, workflow_id: PathId) -> object:
+    return await _star(principal, session, project_id, workflow_id, is_starred=True)
+
+
+@router.post("/{workflow_id}/unstar/", status_code=200)
+async def unstar_workflow(principal: Writer, session: Session, project_id: PathId, workflow_id: PathId) -> object:
+    return await _star(principal, session, project_id, workflow_id, is_starred=False)
+
+
+async def _star(
+    principal: Principal, session: Session, project_id: int, workflow_id: int, *, is_starred: bool
+) -> object:
+    _, workflow = await access.workflow(session, principal, project_id, workflow_id, WRITE)
+    workflow.is_starred = is_starred
+    return empty()
+
+
+@router.get("/{workflow_id}/type-filters-flow/", response_model=list[TypeFiltersFlow])
+async def type_filters_flow(principal: Guest, session: Session, project_id: PathId, workflow_id: PathId) -> object:
+    _, workflow = await access.workflow(session, principal, project_id, workflow_id, READ)
+    rows = (await workflows.tasks(session, [workflow.id], principal.id, principal.resource_id))[workflow.id]
+    if not rows:
+        raise HTTPException(422, "Workflow has no tasks.")
+    current: dict[str, bool] = {}
+    flow: list[TypeFiltersFlow] = []
+    for workflow_task, task, _ in rows:
+        try:
+            merged = merge_type_filters(task.input_types, workflow_task.type_filters)
+        except FilterConflict as error:
+            raise HTTPException(422, f"Incompatible type filters.\nOriginal error: {error}") from None
+        flow.append(
+            TypeFiltersFlow(
+                workflowtask_id=workflow_task.id,
+                current_type_filters=current,
+                input_type_filters=merged,
+                output_type_filters=task.output_types,
+            )
+        )
+        current = next_types(current, task.output_types)
+    return flow

@@ -1,0 +1,97 @@
+"""What a caller may touch: each question is one statement."""
+
+from typing import Any
+
+from fractal_common.database.models import (
+    Dataset,
+    GroupMember,
+    Job,
+    Project,
+    ProjectMember,
+    Task,
+    TaskGroup,
+    UserGroup,
+    Workflow,
+    WorkflowTask,
+)
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+async def project(session: AsyncSession, project_id: int, user_id: int) -> tuple[Project, ProjectMember | None] | None:
+    statement = (
+        select(Project, ProjectMember)
+        .outerjoin(ProjectMember, and_(ProjectMember.project_id == Project.id, ProjectMember.user_id == user_id))
+        .where(Project.id == project_id)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+async def dataset(session: AsyncSession, project_id: int, dataset_id: int) -> Dataset | None:
+    return await session.scalar(select(Dataset).where(Dataset.id == dataset_id, Dataset.project_id == project_id))
+
+
+async def workflow(session: AsyncSession, project_id: int, workflow_id: int) -> Workflow | None:
+    return await session.scalar(select(Workflow).where(Workflow.id == workflow_id, Workflow.project_id == project_id))
+
+
+async def workflow_task(session: AsyncSession, workflow_id: int, workflowtask_id: int) -> WorkflowTask | None:
+    return await session.scalar(
+        select(WorkflowTask).where(WorkflowTask.id == workflowtask_id, WorkflowTask.workflow_id == workflow_id)
+    )
+
+
+async def job(session: AsyncSession, project_id: int, job_id: int) -> Job | None:
+    return await session.scalar(select(Job).where(Job.id == job_id, Job.project_id == project_id))
+
+
+def is_member(user_id: int, group_id: Any) -> ColumnElement[bool]:
+    return exists().where(GroupMember.user_id == user_id, GroupMember.group_id == group_id)
+
+
+def readable(user_id: int) -> ColumnElement[bool]:
+    """Condition on TaskGroup: the user owns it, or it is shared with a group of the user."""
+    return or_(TaskGroup.user_id == user_id, is_member(user_id, TaskGroup.user_group_id))
+
+
+def visible_groups(user_id: int, resource_id: int | None) -> Select[TaskGroup]:
+    """Task groups that lists show: readable and on the user's resource."""
+    return select(TaskGroup).where(TaskGroup.resource_id == resource_id, readable(user_id))
+
+
+async def task_group(
+    session: AsyncSession, group_id: int, user_id: int, resource_id: int | None
+) -> tuple[TaskGroup, bool] | None:
+    """The group, and whether the user may read it: as its owner, or as a member on the same resource."""
+    may_read = or_(
+        TaskGroup.user_id == user_id,
+        and_(is_member(user_id, TaskGroup.user_group_id), TaskGroup.resource_id == resource_id),
+    )
+    row = (await session.execute(select(TaskGroup, may_read).where(TaskGroup.id == group_id))).one_or_none()
+    return None if row is None else (row[0], bool(row[1]))
+
+
+async def task(
+    session: AsyncSession, task_id: int, user_id: int, resource_id: int | None
+) -> tuple[Task, TaskGroup, bool] | None:
+    may_read = or_(
+        TaskGroup.user_id == user_id,
+        and_(is_member(user_id, TaskGroup.user_group_id), TaskGroup.resource_id == resource_id),
+    )
+    statement = (
+        select(Task, TaskGroup, may_read).join(TaskGroup, TaskGroup.id == Task.taskgroupv2_id).where(Task.id == task_id)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else (row[0], row[1], bool(row[2]))
+
+
+async def user_group(session: AsyncSession, group_id: int, user_id: int) -> tuple[UserGroup, bool] | None:
+    """The group, and whether the user belongs to it."""
+    statement = select(UserGroup, is_member(user_id, UserGroup.id)).where(UserGroup.id == group_id)
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else (row[0], bool(row[1]))
+
+
+async def default_group_id(session: AsyncSession, name: str) -> int | None:
+    return await session.scalar(select(UserGroup.id).where(UserGroup.name == name))

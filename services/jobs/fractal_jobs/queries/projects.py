@@ -1,0 +1,88 @@
+"""Projects and datasets."""
+
+from collections.abc import Sequence
+
+from fractal_common.database.models import Dataset, DatasetImage, Job, Project, ProjectMember, User
+from sqlalchemy import exists, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+async def list_of(session: AsyncSession, user_id: int, *, is_owner: bool) -> Sequence[Project]:
+    statement = (
+        select(Project)
+        .join(ProjectMember, ProjectMember.project_id == Project.id)
+        .where(
+            ProjectMember.user_id == user_id, ProjectMember.is_owner.is_(is_owner), ProjectMember.is_verified.is_(True)
+        )
+        .order_by(Project.is_starred.desc(), Project.timestamp_created.desc())
+    )
+    return list(await session.scalars(statement))
+
+
+async def owns_name(session: AsyncSession, user_id: int, name: str) -> bool:
+    statement = select(
+        exists().where(
+            ProjectMember.project_id == Project.id,
+            ProjectMember.user_id == user_id,
+            ProjectMember.is_owner.is_(True),
+            Project.name == name,
+        )
+    )
+    return bool(await session.scalar(statement))
+
+
+async def submitted_jobs(
+    session: AsyncSession,
+    *,
+    project_id: int | None = None,
+    dataset_id: int | None = None,
+    workflow_id: int | None = None,
+) -> list[int]:
+    """Ids of jobs in progress on one of the three."""
+    statement = select(Job.id).where(Job.status == "submitted").order_by(Job.id)
+    for column, value in ((Job.project_id, project_id), (Job.dataset_id, dataset_id), (Job.workflow_id, workflow_id)):
+        if value is not None:
+            statement = statement.where(column == value)
+    return list(await session.scalars(statement))
+
+
+async def datasets(session: AsyncSession, project_id: int) -> Sequence[Dataset]:
+    statement = (
+        select(Dataset).where(Dataset.project_id == project_id).order_by(Dataset.is_starred.desc(), Dataset.name)
+    )
+    return list(await session.scalars(statement))
+
+
+async def datasets_page(
+    session: AsyncSession,
+    user_id: int,
+    *,
+    project_name: str | None,
+    dataset_name: str | None,
+    only_owned: bool,
+    offset: int,
+    limit: int | None,
+) -> tuple[int, list[tuple[Dataset, Project, str, int]]]:
+    """Total count, and datasets with project, owner's e-mail and number of images."""
+    owner = (
+        select(User.email)
+        .join(ProjectMember, ProjectMember.user_id == User.id)
+        .where(ProjectMember.project_id == Project.id, ProjectMember.is_owner.is_(True))
+        .scalar_subquery()
+    )
+    images = select(func.count()).where(DatasetImage.dataset_id == Dataset.id).scalar_subquery()
+    statement = (
+        select(Dataset, Project, owner, images)
+        .join(Project, Project.id == Dataset.project_id)
+        .join(ProjectMember, ProjectMember.project_id == Project.id)
+        .where(ProjectMember.user_id == user_id, ProjectMember.is_verified.is_(True))
+    )
+    if only_owned:
+        statement = statement.where(ProjectMember.is_owner.is_(True))
+    if project_name is not None:
+        statement = statement.where(func.lower(Project.name).like(f"%{project_name.lower()}%"))
+    if dataset_name is not None:
+        statement = statement.where(func.lower(Dataset.name).like(f"%{dataset_name.lower()}%"))
+    total = await session.scalar(select(func.count()).select_from(statement.with_only_columns(Dataset.id).subquery()))
+    page = statement.order_by(Dataset.is_starred.desc(), Dataset.timestamp_created.desc()).offset(offset).limit(limit)
+    return total or 0, [(row[0], row[1], row[2], row[3]) for row in await session.execute(page)]

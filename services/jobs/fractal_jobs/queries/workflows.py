@@ -1,0 +1,73 @@
+"""Workflows and their tasks."""
+
+from collections.abc import Sequence
+
+from fractal_common.database.models import Task, TaskGroup, Workflow, WorkflowTask
+from sqlalchemy import and_, case, exists, literal, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fractal_jobs.queries.access import is_member
+
+NO_ACCESS = "Current user has no access to this task."
+NOT_ACTIVE = "Task is not active."
+
+TaskRow = tuple[WorkflowTask, Task, str | None]
+
+
+async def list_of(session: AsyncSession, project_id: int) -> Sequence[Workflow]:
+    statement = (
+        select(Workflow).where(Workflow.project_id == project_id).order_by(Workflow.is_starred.desc(), Workflow.name)
+    )
+    return list(await session.scalars(statement))
+
+
+async def has_name(session: AsyncSession, project_id: int, name: str) -> bool:
+    return bool(await session.scalar(select(exists().where(Workflow.project_id == project_id, Workflow.name == name))))
+
+
+async def tasks(
+    session: AsyncSession, workflow_ids: Sequence[int], user_id: int, resource_id: int | None
+) -> dict[int, list[TaskRow]]:
+    """Workflow tasks in order, with their tasks and a warning for this user, for many workflows at once."""
+    may_read = or_(
+        TaskGroup.user_id == user_id,
+        and_(is_member(user_id, TaskGroup.user_group_id), TaskGroup.resource_id == resource_id),
+    )
+    warning = case((~may_read, literal(NO_ACCESS)), (TaskGroup.active.is_(False), literal(NOT_ACTIVE)))
+    statement = (
+        select(WorkflowTask, Task, warning)
+        .join(Task, Task.id == WorkflowTask.task_id)
+        .join(TaskGroup, TaskGroup.id == Task.taskgroupv2_id)
+        .where(WorkflowTask.workflow_id.in_(workflow_ids))
+        .order_by(WorkflowTask.workflow_id, WorkflowTask.order)
+    )
+    found: dict[int, list[TaskRow]] = {workflow_id: [] for workflow_id in workflow_ids}
+    for row in await session.execute(statement):
+        found[row[0].workflow_id].append((row[0], row[1], row[2]))
+    return found
+
+
+REORDER = text(
+    """
+    UPDATE jobs.workflowtaskv2 AS task SET "order" = v.position - 1
+    FROM unnest(CAST(:ids AS int[])) WITH ORDINALITY AS v(id, position)
+    WHERE task.id = v.id AND task.workflow_id = :workflow_id
+    """
+)
+
+
+async def reorder(session: AsyncSession, workflow_id: int, ids: Sequence[int]) -> None:
+    """`ids` are all tasks of the workflow, in their new order."""
+    await session.flush()
+    await session.execute(REORDER, {"workflow_id": workflow_id, "ids": list(ids)})
+    session.expire_all()
+
+
+async def lock(session: AsyncSession, workflow_id: int) -> None:
+    """Changes of one workflow's list happen one after the other."""
+    await session.execute(select(Workflow.id).where(Workflow.id == workflow_id).with_for_update())
+
+
+async def ordered_ids(session: AsyncSession, workflow_id: int) -> list[int]:
+    statement = select(WorkflowTask.id).where(WorkflowTask.workflow_id == workflow_id).order_by(WorkflowTask.order)
+    return list(await session.scalars(statement))
