@@ -1,0 +1,21 @@
+"""`python -m fractal_jobs.api --port N`: one replica of the api."""
+
+import argparse
+
+import uvicorn
+from fractal_common.telemetry import configure_logging
+
+from fractal_jobs.app import create_app
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8002)
+    options = parser.parse_args()
+    configure_logging("jobs-api")
+    uvicorn.run(create_app(), host=options.host, port=options.port, access_log=False, proxy_headers=True)
+
+
+if __name__ == "__main__":
+    main()

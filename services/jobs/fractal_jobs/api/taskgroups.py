@@ -1,0 +1,133 @@
+"""`/task-group/`: task groups and their activities."""
+
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, HTTPException
+from fractal_common.database.models import Task, TaskGroup
+from fractal_common.types import ActivityAction, ActivityStatus
+from pydantic import AwareDatetime
+
+from fractal_jobs.api import access, duplicates
+from fractal_jobs.api.access import PathId, known
+from fractal_jobs.api.principals import Guest, Writer
+from fractal_jobs.api.schemas.tasks import (
+    TaskGroupActivityRead,
+    TaskGroupRead,
+    TaskGroupReadSlim,
+    TaskGroupUpdate,
+    TaskRead,
+    TaskReadSlim,
+)
+from fractal_jobs.api.transactions import Session
+from fractal_jobs.domain.names import version_key
+from fractal_jobs.queries import tasks
+
+router = APIRouter(prefix="/task-group")
+
+Model = TypeVar("Model", TaskGroupRead, TaskGroupReadSlim)
+FAR_FUTURE = datetime.max.replace(tzinfo=UTC)
+
+
+def _read(model: type[Model], group: TaskGroup, email: str, in_use: bool, members: list[Task]) -> Model:
+    item = TaskRead if model is TaskGroupRead else TaskReadSlim
+    fields: dict[str, Any] = {
+        column.key: getattr(group, column.key) for column in group.__table__.columns if column.key != "env_info"
+    }
+    for pins in ("pinned_package_versions_pre", "pinned_package_versions_post"):
+        fields[pins] = fields[pins] or {}
+    return model.model_validate(
+        {
+            **fields,
+            "user_email": email,
+            "in_use": in_use,
+            "task_list": [item.model_validate(task) for task in members],
+        }
+    )
+
+
+@router.get("/", response_model=list[tuple[str, list[TaskGroupReadSlim]]])
+async def list_task_groups(
+    principal: Guest, session: Session, only_active: bool = False, only_owner: bool = False
+) -> object:
+    """Pairs of package name and its versions, newest first; one group a version."""
+    rows = await tasks.groups(
+        session, principal.id, principal.resource_id, only_active=only_active, only_owner=only_owner
+    )
+    default = await access.default_group(session)
+
+    def preference(row: tuple[TaskGroup, str, bool, datetime | None]) -> tuple[bool, bool, datetime]:
+        """Own groups first, then those of the default group, then the one shared longest."""
+        return (
+            row[0].user_id != principal.id,
+            default is None or row[0].user_group_id != default,
+            row[3] or FAR_FUTURE,
+        )
+
+    chosen: dict[tuple[str, str], tuple[TaskGroup, str, bool, datetime | None]] = {}
+    for row in sorted(rows, key=preference):
+        chosen.setdefault((row[0].pkg_name, row[0].version), row)
+    members = await tasks.of_groups(session, [row[0].id for row in chosen.values()], slim=True)
+    ordered = sorted(chosen.values(), key=lambda row: version_key(row[0].version), reverse=True)
+    ordered.sort(key=lambda row: row[0].pkg_name)
+    return [
+        (name, [_read(TaskGroupReadSlim, group, email, used, members[group.id]) for group, email, used, _ in versions])
+        for name, versions in groupby(ordered, key=lambda row: row[0].pkg_name)
+    ]
+
+
+@router.get("/activity/", response_model=list[TaskGroupActivityRead])
+async def list_activities(
+    principal: Guest,
+    session: Session,
+    task_group_activity_id: int | None = None,
+    taskgroupv2_id: int | None = None,
+    pkg_name: str | None = None,
+    status: ActivityStatus | None = None,
+    action: ActivityAction | None = None,
+    timestamp_started_min: AwareDatetime | None = None,
+) -> object:
+    filters: dict[str, Any] = {
+        "id": None if task_group_activity_id is None else known(task_group_activity_id),
+        "taskgroupv2_id": None if taskgroupv2_id is None else known(taskgroupv2_id),
+        "pkg_name": pkg_name,
+        "status": status,
+        "action": action,
+        "started_min": timestamp_started_min,
+    }
+    return await tasks.activities(session, principal.id, filters)
+
+
+@router.get("/activity/{task_group_activity_id}/", response_model=TaskGroupActivityRead)
+async def read_activity(principal: Guest, session: Session, task_group_activity_id: PathId) -> object:
+    activity = await tasks.activity(session, known(task_group_activity_id))
+    if activity is None:
+        raise HTTPException(404, f"TaskGroupActivityV2 {task_group_activity_id} not found")
+    if activity.user_id != principal.id:
+        raise HTTPException(403, [f"You are not the owner of TaskGroupActivityV2 {activity.id}"])
+    return activity
+
+
+@router.get("/{task_group_id}/", response_model=TaskGroupRead)
+async def read_task_group(principal: Guest, session: Session, task_group_id: PathId) -> object:
+    return await _whole(session, await access.task_group(session, principal, task_group_id))
+
+
+@router.patch("/{task_group_id}/", response_model=TaskGroupRead)
+async def update_task_group(
+    principal: Writer, session: Session, task_group_id: PathId, body: TaskGroupUpdate
+) -> object:
+    group = await access.task_group(session, principal, task_group_id, as_owner=True)
+    if "user_group_id" in body.model_fields_set and body.user_group_id != group.user_group_id:
+        await duplicates.check_shared(session, group.pkg_name, group.version, body.user_group_id)
+        if body.user_group_id is not None:
+            await access.member_of(session, principal, body.user_group_id)
+        group.user_group_id = body.user_group_id
+    return await _whole(session, group)
+
+
+async def _whole(session: Session, group: TaskGroup) -> TaskGroupRead:
+    email, in_use = await tasks.owner_and_use(session, group.id)
+    members = await tasks.of_groups(session, [group.id], slim=False)
+    return _read(TaskGroupRead, group, email, in_use, members[group.id])

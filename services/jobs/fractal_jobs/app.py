@@ -1,0 +1,97 @@
+"""The HTTP application of the jobs service."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import APIRouter, FastAPI
+from fractal_common.bus import Bus
+from fractal_common.database.sessions import Database
+from fractal_common.http.app import prepare
+from fractal_common.settings import (
+    JobsApiSettings,
+    NatsSettings,
+    app_settings,
+    database_settings,
+    load,
+)
+from fractal_common.telemetry import get_logger
+
+from fractal_jobs.api import (
+    datasets,
+    general,
+    images,
+    jobs,
+    projects,
+    submit,
+    taskgroups,
+    tasks,
+    workflows,
+    workflowtasks,
+)
+from fractal_jobs.api.agents import Agents
+
+log = get_logger(__name__)
+
+
+def routes() -> APIRouter:
+    """Every route of the service; literal paths come before those with an id in their place."""
+    v2 = APIRouter(prefix="/api/v2")
+    for module in (projects, datasets, images, workflowtasks, submit, jobs, workflows, tasks, taskgroups):
+        v2.include_router(module.router)
+    router = APIRouter()
+    router.include_router(general.router)
+    router.include_router(v2)
+    return router
+
+
+@asynccontextmanager
+async def connections(app: FastAPI) -> AsyncGenerator[None]:
+    """Database and bus for the life of the app; neither is waited for."""
+    app.state.database = Database.connect(database_settings(), process="fractal-jobs-api")
+    cluster = app.state.agents = Agents()
+
+    async def connect() -> None:
+        cluster.bus = await Bus.connect(load(NatsSettings), name="fractal-jobs-api")
+
+    connecting = asyncio.create_task(connect())
+    try:
+        yield
+    finally:
+        connecting.cancel()
+        if cluster.bus is not None:
+            await cluster.bus.close()
+        await app.state.database.close()
+
+
+def create_app() -> FastAPI:
+    """The service alone: its OpenAPI document has the auth service's routes as well, if that can be asked."""
+    app = FastAPI(lifespan=connections)
+    app.include_router(routes())
+    prepare(app, long_request_time_s=app_settings().FRACTAL_LONG_REQUEST_TIME)
+    auth_url = load(JobsApiSettings).FRACTAL_AUTH_URL
+    if auth_url is not None:
+        _merge_openapi(app, auth_url)
+    return app
+
+
+def _merge_openapi(app: FastAPI, auth_url: str) -> None:
+    own = app.openapi
+
+    def merged() -> dict[str, object]:
+        document = dict(own())
+        try:
+            other = httpx.get(f"{auth_url}/auth/openapi.json", timeout=2).raise_for_status().json()
+        except httpx.HTTPError as error:
+            log.warning("openapi.auth_missing", error=repr(error))
+            return document
+        document["paths"] = {**other["paths"], **own()["paths"]}
+        components = own().get("components", {})
+        parts = {**other.get("components", {}), **components}
+        document["components"] = {
+            name: {**other.get("components", {}).get(name, {}), **components.get(name, {})} for name in parts
+        }
+        return document
+
+    app.openapi = merged  # pyright: ignore[reportAttributeAccessIssue] - FastAPI documents this as the way

@@ -1,0 +1,138 @@
+"""Jobs as the api shows them; a list never loads logs unless asked to."""
+
+from collections.abc import Sequence
+
+from fractal_common.database.base import utcnow
+from fractal_common.database.models import (
+    Execution,
+    HistoryImageCache,
+    HistoryRun,
+    HistoryUnit,
+    Job,
+    ProjectMember,
+    Task,
+    TaskGroup,
+    WorkflowTask,
+)
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer, undefer
+
+
+async def list_of(
+    session: AsyncSession,
+    *,
+    user_id: int | None = None,
+    project_id: int | None = None,
+    workflow_id: int | None = None,
+    with_log: bool,
+) -> Sequence[Job]:
+    """Newest first; of all projects of a user, of a project, or of a workflow."""
+    statement = select(Job).order_by(Job.start_timestamp.desc(), Job.id.desc())
+    load = undefer if with_log else defer
+    statement = statement.options(load(Job.log), undefer(Job.executor_error_log))
+    if user_id is not None:
+        member = select(ProjectMember.project_id).where(
+            ProjectMember.user_id == user_id, ProjectMember.is_verified.is_(True)
+        )
+        statement = statement.where(Job.project_id.in_(member))
+    if project_id is not None:
+        statement = statement.where(Job.project_id == project_id)
+    if workflow_id is not None:
+        statement = statement.where(Job.workflow_id == workflow_id)
+    return list(await session.scalars(statement))
+
+
+async def whole(session: AsyncSession, job_id: int) -> Job:
+    statement = select(Job).where(Job.id == job_id).options(undefer(Job.log), undefer(Job.executor_error_log))
+    return (await session.scalars(statement.execution_options(populate_existing=True))).one()
+
+
+async def workflow_log(session: AsyncSession, job_id: int) -> str | None:
+    """`workflow.log` of a job in progress; None before its first line."""
+    return await session.scalar(select(Execution.workflow_log).where(Execution.job_id == job_id)) or None
+
+
+async def request_stop(session: AsyncSession, job_id: int) -> None:
+    """Idempotent: the first request counts."""
+    await session.execute(
+        update(Execution)
+        .where(Execution.job_id == job_id)
+        .values(stop_requested_at=func.coalesce(Execution.stop_requested_at, utcnow()), wake_at=utcnow())
+    )
+
+
+async def selected_tasks(
+    session: AsyncSession, workflow_id: int, first: int, last: int
+) -> list[tuple[WorkflowTask, Task]]:
+    statement = (
+        select(WorkflowTask, Task)
+        .join(Task, Task.id == WorkflowTask.task_id)
+        .where(WorkflowTask.workflow_id == workflow_id, WorkflowTask.order.between(first, last))
+        .order_by(WorkflowTask.order)
+    )
+    return [(row[0], row[1]) for row in await session.execute(statement)]
+
+
+async def touch_groups(session: AsyncSession, task_ids: Sequence[int], job: Job) -> None:
+    groups = select(Task.taskgroupv2_id).where(Task.id.in_(task_ids))
+    await session.execute(
+        update(TaskGroup).where(TaskGroup.id.in_(groups)).values(timestamp_last_used=job.start_timestamp)
+    )
+
+
+async def latest(session: AsyncSession, project_id: int, workflow_id: int, dataset_id: int) -> Job | None:
+    statement = (
+        select(Job)
+        .where(Job.project_id == project_id, Job.workflow_id == workflow_id, Job.dataset_id == dataset_id)
+        .order_by(Job.start_timestamp.desc(), Job.id.desc())
+        .limit(1)
+        .options(undefer(Job.log), undefer(Job.executor_error_log))
+    )
+    return await session.scalar(statement)
+
+
+async def latest_runs(session: AsyncSession, dataset_id: int, workflowtask_ids: Sequence[int]) -> dict[int, HistoryRun]:
+    """Newest run of each workflow task on the dataset."""
+    statement = (
+        select(HistoryRun)
+        .where(HistoryRun.dataset_id == dataset_id, HistoryRun.workflowtask_id.in_(workflowtask_ids))
+        .distinct(HistoryRun.workflowtask_id)
+        .order_by(HistoryRun.workflowtask_id, HistoryRun.id.desc())
+    )
+    return {run.workflowtask_id: run for run in await session.scalars(statement) if run.workflowtask_id is not None}
+
+
+async def image_counts(
+    session: AsyncSession, dataset_id: int, workflowtask_ids: Sequence[int]
+) -> tuple[dict[tuple[int, str], int], set[int]]:
+    """Images by (workflow task, status of their latest unit), and the tasks of which such a unit has warnings."""
+    statement = (
+        select(
+            HistoryImageCache.workflowtask_id,
+            HistoryUnit.status,
+            func.count(),
+            func.bool_or(HistoryUnit.has_warnings),
+        )
+        .join(HistoryUnit, HistoryUnit.id == HistoryImageCache.latest_history_unit_id)
+        .where(HistoryImageCache.dataset_id == dataset_id, HistoryImageCache.workflowtask_id.in_(workflowtask_ids))
+        .group_by(HistoryImageCache.workflowtask_id, HistoryUnit.status)
+    )
+    rows = list(await session.execute(statement))
+    return {(row[0], row[1]): row[2] for row in rows}, {row[0] for row in rows if row[3]}
+
+
+WARNED = text(
+    """
+    SELECT DISTINCT run.workflowtask_id
+    FROM jobs.historyrun AS run
+    WHERE run.dataset_id = :dataset_id AND run.workflowtask_id = ANY(:ids)
+      AND EXISTS (SELECT FROM jobs.historyunit AS unit WHERE unit.history_run_id = run.id AND unit.has_warnings)
+    """
+)
+
+
+async def warned(session: AsyncSession, dataset_id: int, workflowtask_ids: Sequence[int]) -> set[int]:
+    """Workflow tasks of which any unit, of any run, has warnings."""
+    rows = await session.execute(WARNED, {"dataset_id": dataset_id, "ids": list(workflowtask_ids)})
+    return {row[0] for row in rows}
