@@ -1,0 +1,21 @@
+"""`python -m fractal_auth --port N`: one replica of the auth service."""
+
+import argparse
+
+import uvicorn
+from fractal_common.telemetry import configure_logging
+
+from fractal_auth.app import create_app
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8001)
+    options = parser.parse_args()
+    configure_logging("auth")
+    uvicorn.run(create_app(), host=options.host, port=options.port, access_log=False, proxy_headers=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""The HTTP application of the auth service."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fractal_common.database.sessions import Database
+from fractal_common.http.app import prepare
+from fractal_common.settings import app_settings, database_settings
+
+from fractal_auth.api import current_user, groups, tokens, users
+
+
+def routes() -> APIRouter:
+    """Every route of the service; without password log-in if the instance has turned it off."""
+    router = APIRouter(prefix="/auth", tags=["Authentication"])
+    if app_settings().FRACTAL_DISABLE_BASIC_AUTH == "false":
+        router.include_router(tokens.login_router)
+    for module_router in (tokens.logout_router, users.router, current_user.router, groups.router):
+        router.include_router(module_router)
+    return router
+
+
+@asynccontextmanager
+async def connections(app: FastAPI) -> AsyncGenerator[None]:
+    """The database for the life of the app; it is not waited for."""
+    app.state.database = Database.connect(database_settings(), process="fractal-auth")
+    try:
+        yield
+    finally:
+        await app.state.database.close()
+
+
+def create_app() -> FastAPI:
+    """The service alone, as it runs behind a gateway."""
+    app = FastAPI(lifespan=connections, openapi_url="/auth/openapi.json", docs_url=None, redoc_url=None)
+    app.include_router(routes())
+    return prepare(app, long_request_time_s=app_settings().FRACTAL_LONG_REQUEST_TIME)

@@ -1,0 +1,1 @@
+"""Rules about accounts, without input or output."""

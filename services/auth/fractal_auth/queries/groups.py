@@ -1,0 +1,58 @@
+"""User groups and memberships."""
+
+from collections.abc import Sequence
+
+from fractal_common.database.models import GroupMember, User, UserGroup
+from sqlalchemy import delete, exists, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+async def list_all(session: AsyncSession) -> Sequence[UserGroup]:
+    return list(await session.scalars(select(UserGroup).order_by(UserGroup.id)))
+
+
+async def get(session: AsyncSession, group_id: int) -> UserGroup | None:
+    return await session.get(UserGroup, group_id)
+
+
+async def by_name(session: AsyncSession, name: str) -> UserGroup | None:
+    return await session.scalar(select(UserGroup).where(UserGroup.name == name))
+
+
+async def members(session: AsyncSession, group_ids: Sequence[int]) -> dict[int, list[int]]:
+    statement = (
+        select(GroupMember.group_id, GroupMember.user_id)
+        .where(GroupMember.group_id.in_(group_ids))
+        .order_by(GroupMember.timestamp_created, GroupMember.user_id)
+    )
+    found: dict[int, list[int]] = {group_id: [] for group_id in group_ids}
+    for group_id, user_id in await session.execute(statement):
+        found[group_id].append(user_id)
+    return found
+
+
+async def is_member(session: AsyncSession, group_id: int, user_id: int) -> bool:
+    statement = select(exists().where(GroupMember.group_id == group_id, GroupMember.user_id == user_id))
+    return bool(await session.scalar(statement))
+
+
+async def existing(session: AsyncSession, ids: Sequence[int]) -> set[int]:
+    return set(await session.scalars(select(UserGroup.id).where(UserGroup.id.in_(ids))))
+
+
+async def add_members(session: AsyncSession, group_ids: Sequence[int], user_id: int) -> None:
+    """Memberships that exist keep their time."""
+    if group_ids:
+        values = [{"group_id": group_id, "user_id": user_id} for group_id in group_ids]
+        await session.execute(insert(GroupMember).values(values).on_conflict_do_nothing())
+
+
+async def remove_members(session: AsyncSession, group_ids: Sequence[int], user_id: int) -> None:
+    await session.execute(
+        delete(GroupMember).where(GroupMember.user_id == user_id, GroupMember.group_id.in_(group_ids))
+    )
+
+
+async def user_exists(session: AsyncSession, user_id: int) -> User | None:
+    return await session.get(User, user_id)
