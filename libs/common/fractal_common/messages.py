@@ -256,8 +256,7 @@ class PathCheck(Message):
     """`check`: facts about paths on the cluster, and where an interpreter finds a package."""
 
     type: Literal["check.v1"] = "check.v1"
-    exists: list[str] = []
-    executable: str | None = None
+    paths: list[str] = []
     package_interpreter: str | None = None
     package_name: str | None = None
 
@@ -267,7 +266,7 @@ class PathFacts(Message):
     existing: list[str] = []
     files: list[str] = []
     directories: list[str] = []
-    executable: bool = False
+    executable: list[str] = []
     package_root: str | None = None
     package_stdout: str = ""
     package_stderr: str = ""

@@ -19,6 +19,8 @@ from fractal_common.settings import (
 from fractal_common.telemetry import get_logger
 
 from fractal_jobs.api import (
+    activities,
+    collection,
     datasets,
     general,
     images,
@@ -38,7 +40,19 @@ log = get_logger(__name__)
 def routes() -> APIRouter:
     """Every route of the service; literal paths come before those with an id in their place."""
     v2 = APIRouter(prefix="/api/v2")
-    for module in (projects, datasets, images, workflowtasks, submit, jobs, workflows, tasks, taskgroups):
+    for module in (
+        projects,
+        datasets,
+        images,
+        workflowtasks,
+        submit,
+        jobs,
+        workflows,
+        collection,
+        tasks,
+        taskgroups,
+        activities,
+    ):
         v2.include_router(module.router)
     router = APIRouter()
     router.include_router(general.router)

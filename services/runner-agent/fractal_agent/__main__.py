@@ -19,7 +19,8 @@ async def main() -> None:
     agent = Agent(
         bus,
         resource_id=settings.FRACTAL_AGENT_RESOURCE_ID,
-        roots=[jobs, tasks],
+        jobs_dir=jobs,
+        tasks_dir=tasks,
         state_dir=settings.FRACTAL_AGENT_STATE_DIR or jobs / ".fractal-agent",
     )
     running = asyncio.create_task(agent.run())

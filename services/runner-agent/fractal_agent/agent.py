@@ -24,6 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 from fractal_agent.archive import archive_job
 from fractal_agent.backends.local import LocalBackend
 from fractal_agent.batches import Batches
+from fractal_agent.environments.activities import Activities
 from fractal_agent.files import FileService
 from fractal_agent.folders import write_log
 from fractal_agent.journal import Journal
@@ -45,19 +46,21 @@ class AgentInUseError(Exception):
 class Agent:
     """Serves one resource. Everything it must remember is on disk before a command is acknowledged."""
 
-    def __init__(self, bus: Bus, *, resource_id: int, roots: list[Path], state_dir: Path) -> None:
+    def __init__(self, bus: Bus, *, resource_id: int, jobs_dir: Path, tasks_dir: Path, state_dir: Path) -> None:
         self._bus = bus
         self._resource_id = resource_id
         self._id = uuid.uuid4().hex[:8]
         state_dir.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(state_dir)
-        self._confinement = Confinement([*roots, state_dir / "downloads"])
+        self._confinement = Confinement([jobs_dir, tasks_dir, state_dir / "downloads"])
         self._batches = Batches(Journal(state_dir), LocalBackend(), self._confinement, self._publish)
+        self._activities = Activities(state_dir, tasks_dir, self._confinement, self._publish)
         self._files = FileService(self._confinement, state_dir / "downloads")
 
     async def run(self) -> None:
         """Until cancelled."""
         self._batches.attach_all()
+        self._activities.attach_all()
         await self._bus.serve(f"fractal.rpc.{self._resource_id}.>", self._files.answer)
         heartbeat = asyncio.create_task(self._heartbeat())
         consumer = self._bus.consumer(COMMANDS, f"agent-{self._resource_id}")
@@ -68,6 +71,7 @@ class Agent:
         finally:
             heartbeat.cancel()
             await self._batches.close()
+            await self._activities.close()
             os.close(self._lock)
 
     async def _handle(self, delivery: Delivery) -> None:
@@ -98,7 +102,7 @@ class Agent:
             case JobArchive():
                 await asyncio.to_thread(self._archive, command)
             case EnvironmentCommand():
-                log.error("command.unsupported", action=command.action)
+                self._activities.run(command)
 
     def _archive(self, command: JobArchive) -> None:
         working_dir = self._confinement.check(command.working_dir)

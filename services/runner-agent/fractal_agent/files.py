@@ -2,12 +2,14 @@
 
 import asyncio
 import base64
+import os
+import subprocess
 import time
 import uuid
 import zipfile
 from pathlib import Path
 
-from fractal_common.messages import ArchiveReady, FileChunk, FileRead, FolderArchive, RpcError
+from fractal_common.messages import ArchiveReady, FileChunk, FileRead, FolderArchive, PathCheck, PathFacts, RpcError
 from pydantic import BaseModel
 
 from fractal_agent.archive import write_zip
@@ -34,6 +36,8 @@ class FileService:
                     return await asyncio.to_thread(self.read, FileRead.model_validate_json(data))
                 case "files.archive":
                     return await asyncio.to_thread(self.archive, FolderArchive.model_validate_json(data))
+                case "check":
+                    return await asyncio.to_thread(check, PathCheck.model_validate_json(data))
                 case _:
                     return RpcError(error=f"'{verb}' is not a request that this agent knows")
         except Exception as error:
@@ -80,3 +84,33 @@ class FileService:
         for file in self._downloads.glob("*.zip"):
             if time.time() - file.stat().st_mtime > DOWNLOAD_LIFETIME_S:
                 file.unlink(missing_ok=True)
+
+
+LOCATE = "import importlib.util, sys; print(importlib.util.find_spec(sys.argv[1]).submodule_search_locations[0])"
+LOCATE_TIMEOUT_S = 20.0
+
+
+def check(request: PathCheck) -> PathFacts:
+    """Facts about paths: that they are there, what they are; no content. And where an interpreter has a package."""
+    existing = [path for path in request.paths if Path(path).exists()]
+    facts = PathFacts(
+        existing=existing,
+        files=[path for path in existing if Path(path).is_file()],
+        directories=[path for path in existing if Path(path).is_dir()],
+        executable=[path for path in existing if os.access(path, os.X_OK)],
+    )
+    interpreter, package = request.package_interpreter, request.package_name
+    if interpreter is None or package is None or interpreter not in {*facts.executable} & {*facts.files}:
+        return facts
+    done = subprocess.run(  # noqa: PLW1510 - the status is looked at below
+        [interpreter, "-I", "-c", LOCATE, package], capture_output=True, text=True, timeout=LOCATE_TIMEOUT_S, cwd="/"
+    )
+    found = done.stdout.strip()
+    is_answer = done.returncode == 0 and bool(found) and "\n" not in found
+    return facts.model_copy(
+        update={
+            "package_root": found if is_answer else None,
+            "package_stdout": done.stdout,
+            "package_stderr": done.stderr,
+        }
+    )

@@ -10,8 +10,9 @@ from fractal_jobs.api import access, duplicates
 from fractal_jobs.api.access import PathId
 from fractal_jobs.api.principals import Guest, Writer
 from fractal_jobs.api.profiles import validated
-from fractal_jobs.api.schemas.tasks import TaskCreate, TaskRead, TaskReadSlim, TaskUpdate
+from fractal_jobs.api.schemas.tasks import TaskRead, TaskReadSlim, TaskUpdate
 from fractal_jobs.api.transactions import Session
+from fractal_jobs.domain.tasks import TaskCreate
 from fractal_jobs.queries import tasks
 
 router = APIRouter(prefix="/task")

@@ -23,6 +23,7 @@ from fractal_jobs.domain.errors import InvalidOutput
 from fractal_jobs.domain.joblog import clean_text
 from fractal_jobs.domain.outputs import as_json, parse_init_output, parse_task_output
 from fractal_jobs.domain.planning import NON_PARALLEL
+from fractal_jobs.engine import activities
 from fractal_jobs.queries import executions, outbox, units
 
 STARTED_STATES = {"planned", "submitted"}
@@ -39,6 +40,7 @@ async def record(session: AsyncSession, event: Event, *, last_attempt: bool) -> 
         TooEarly: unless it is the last attempt: then the batch is asked for again instead.
     """
     if isinstance(event, EnvironmentProgress | EnvironmentFinished):
+        await activities.record(session, event)
         return None
     batch = await _lock(session, event.batch)
     if batch is None:

@@ -1,21 +1,23 @@
 """The relay: outbox → JetStream. A row is marked as sent only when the server has the message on disk."""
 
 import asyncio
+import base64
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
 from fractal_common.bus import Bus, BusError
-from fractal_common.database.models import Batch, OutboxMessage
+from fractal_common.database.models import Batch, OutboxMessage, TaskGroupActivity
 from fractal_common.database.sessions import Database
-from fractal_common.messages import BatchRun, Command, UnitSpec
+from fractal_common.messages import BatchRun, Command, EnvironmentCommand, UnitSpec
 from fractal_common.telemetry import get_logger
 from pydantic import TypeAdapter
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
-from fractal_jobs.queries import outbox, units
+from fractal_jobs.engine.activities import OPEN
+from fractal_jobs.queries import activities, outbox, units
 
 log = get_logger(__name__)
 
@@ -73,9 +75,22 @@ async def _render(session: AsyncSession, row: OutboxMessage) -> Command | None:
     """The message of a row; None if what it was about is over."""
     if row.batch_id is not None:
         return await _batch_run(session, row.batch_id)
-    if row.payload is not None:
-        return _commands.validate_python(row.payload)
-    return None
+    if row.activity_id is not None:
+        return await _environment(session, row.activity_id)
+    return None if row.payload is None else _commands.validate_python(row.payload)
+
+
+async def _environment(session: AsyncSession, activity_id: int) -> EnvironmentCommand | None:
+    activity = await session.get(TaskGroupActivity, activity_id)
+    if activity is None or activity.status not in OPEN or activity.command is None:
+        return None
+    archive = await activities.archive(session, activity_id)
+    content = (
+        {}
+        if archive is None
+        else {"archive_name": archive.filename, "archive_base64": base64.b64encode(archive.content).decode()}
+    )
+    return EnvironmentCommand.model_validate({**activity.command, "activity_id": activity.id, **content})
 
 
 async def _batch_run(session: AsyncSession, batch_id: int) -> BatchRun | None:

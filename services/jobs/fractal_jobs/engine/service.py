@@ -18,7 +18,7 @@ from sqlalchemy import select
 from fractal_jobs.engine.advance import advance
 from fractal_jobs.engine.recording import TooEarly, record
 from fractal_jobs.engine.relay import Relay
-from fractal_jobs.queries import executions, outbox
+from fractal_jobs.queries import activities, executions, outbox
 
 log = get_logger(__name__)
 
@@ -33,6 +33,7 @@ LISTEN_RETRY_S = 1.0
 ERROR_PAUSE_S = 1.0
 AGENT_ALIVE_S = 10.0
 SILENCE = timedelta(seconds=15)
+ACTIVITY_SILENCE = timedelta(seconds=60)
 EARLY_DELAY_S = 0.2
 MAX_ATTEMPTS = 10
 
@@ -169,5 +170,6 @@ class Engine:
             if alive:
                 async with self._database.transaction() as session:
                     repeated = await outbox.repeat_silent_batches(session, alive, SILENCE)
+                    repeated += await activities.repeat_silent(session, alive, ACTIVITY_SILENCE)
                 if repeated:
-                    log.info("batches.repeated", count=repeated)
+                    log.info("commands.repeated", count=repeated)

@@ -15,7 +15,7 @@ from fractal_common.database.models import (
     UserGroup,
     WorkflowTask,
 )
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, delete, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -161,3 +161,14 @@ async def used_by_submitted_jobs(session: AsyncSession, group_id: int) -> int:
 async def task_in_use(session: AsyncSession, group_id: int) -> int | None:
     statement = select(Task.id).join(WorkflowTask, WorkflowTask.task_id == Task.id)
     return await session.scalar(statement.where(Task.taskgroupv2_id == group_id).order_by(Task.id).limit(1))
+
+
+async def env_info(session: AsyncSession, group_id: int) -> str | None:
+    """Frozen requirements of a group's environment."""
+    return await session.scalar(select(TaskGroup.env_info).where(TaskGroup.id == group_id))
+
+
+async def delete_group(session: AsyncSession, group_id: int) -> None:
+    """With its tasks."""
+    await session.execute(delete(Task).where(Task.taskgroupv2_id == group_id))
+    await session.execute(delete(TaskGroup).where(TaskGroup.id == group_id))

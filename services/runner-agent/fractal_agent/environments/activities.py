@@ -1,0 +1,123 @@
+"""Activities of this agent: each is journalled before it starts, and told to be over once."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from fractal_common.bus import BusError
+from fractal_common.messages import (
+    EnvironmentAction,
+    EnvironmentCommand,
+    EnvironmentFinished,
+    EnvironmentProgress,
+    Message,
+)
+from fractal_common.telemetry import get_logger
+
+from fractal_agent.batchdir import write_json
+from fractal_agent.batches import PUBLISH_RETRY_S, Publish
+from fractal_agent.environments.pip import Outcome, PipEnvironment
+from fractal_agent.environments.steps import ActivityLog, StepError
+from fractal_agent.settings import Confinement
+
+log = get_logger(__name__)
+
+
+class Activities:
+    """A restart finds the journal and carries out again what was cut short; a finished one is only told again."""
+
+    def __init__(self, state_dir: Path, tasks_dir: Path, confinement: Confinement, publish: Publish) -> None:
+        self._folder = state_dir / "activities"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._tasks_dir = tasks_dir
+        self._confinement = confinement
+        self._publish = publish
+        self._running: dict[int, asyncio.Task[None]] = {}
+
+    def attach_all(self) -> None:
+        for file in self._folder.glob("*.command.json"):
+            self._begin(EnvironmentCommand.model_validate_json(file.read_text()))
+
+    def run(self, command: EnvironmentCommand) -> None:
+        """Make sure that it is carried out. When this returns, that no longer depends on the command."""
+        self._confinement.check(command.path)
+        if command.activity_id in self._running:
+            return
+        write_json(self._file(command.activity_id, "command"), command.model_dump(mode="json"))
+        self._begin(command)
+
+    async def close(self) -> None:
+        for task in self._running.values():
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _begin(self, command: EnvironmentCommand) -> None:
+        task = asyncio.create_task(self._carry_out(command), name=f"activity-{command.activity_id}")
+        self._running[command.activity_id] = task
+
+        def forget(done: asyncio.Task[None]) -> None:
+            self._running.pop(command.activity_id, None)
+            if not done.cancelled() and done.exception() is not None:
+                log.error("activity.failed", activity_id=command.activity_id, error=repr(done.exception()))
+
+        task.add_done_callback(forget)
+
+    async def _carry_out(self, command: EnvironmentCommand) -> None:
+        result = self._file(command.activity_id, "result")
+        if result.exists():
+            finished = EnvironmentFinished.model_validate_json(result.read_text())
+        else:
+            finished = await self._act(command)
+            # On disk before it is told: an action is not carried out twice because its end was not heard.
+            write_json(result, finished.model_dump(mode="json"))
+        await self._say(finished, f"activity-{command.activity_id}-{time.time():.3f}")
+        self._file(command.activity_id, "command").unlink(missing_ok=True)
+
+    async def _act(self, command: EnvironmentCommand) -> EnvironmentFinished:
+        async def report(text: str) -> None:
+            # Microseconds: they grow across restarts of the agent.
+            event = EnvironmentProgress(activity_id=command.activity_id, sequence=time.time_ns() // 1000, log=text)
+            try:
+                await self._publish(event, f"progress-{command.activity_id}-{event.sequence}")
+            except BusError:
+                return  # the next one tells more, and the end everything
+
+        activity_log = ActivityLog(report)
+        environment = PipEnvironment(command, self._confinement.check(command.path), self._tasks_dir, activity_log)
+        actions = {
+            EnvironmentAction.COLLECT: environment.collect,
+            EnvironmentAction.DEACTIVATE: environment.deactivate,
+            EnvironmentAction.REACTIVATE: environment.reactivate,
+            EnvironmentAction.DELETE: environment.delete,
+        }
+        await activity_log.write(f"Task {command.action} - start", checkpoint=True)
+        outcome: Outcome | None = None
+        try:
+            outcome = await actions[command.action]()
+        except (StepError, OSError, ValueError) as error:
+            await activity_log.write(f"Task {command.action} failed. Original error: {error}")
+        else:
+            await activity_log.write(f"Task {command.action} - end")
+        return EnvironmentFinished(
+            activity_id=command.activity_id,
+            succeeded=outcome is not None,
+            log=activity_log.text,
+            manifest=outcome.manifest if outcome else None,
+            package_root=outcome.package_root if outcome else None,
+            python=outcome.python if outcome else None,
+            env_info=outcome.env_info if outcome else None,
+            archive_path=outcome.archive_path if outcome else None,
+        )
+
+    async def _say(self, event: Message, key: str) -> None:
+        while True:
+            try:
+                await self._publish(event, key)
+            except BusError as error:
+                log.warning("event.retry", error=str(error))
+                await asyncio.sleep(PUBLISH_RETRY_S)
+            else:
+                return
+
+    def _file(self, activity_id: int, kind: str) -> Path:
+        return self._folder / f"{activity_id}.{kind}.json"
