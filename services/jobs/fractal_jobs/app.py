@@ -20,11 +20,14 @@ from fractal_common.telemetry import get_logger
 
 from fractal_jobs.api import (
     activities,
+    administration,
     collection,
     datasets,
     general,
+    history,
     images,
     jobs,
+    presubmission,
     projects,
     submit,
     taskgroups,
@@ -47,6 +50,8 @@ def routes() -> APIRouter:
         workflowtasks,
         submit,
         jobs,
+        history,
+        presubmission,
         workflows,
         collection,
         tasks,
@@ -57,6 +62,7 @@ def routes() -> APIRouter:
     router = APIRouter()
     router.include_router(general.router)
     router.include_router(v2)
+    router.include_router(administration.router)
     return router
 
 

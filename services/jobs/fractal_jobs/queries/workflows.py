@@ -71,3 +71,22 @@ async def lock(session: AsyncSession, workflow_id: int) -> None:
 async def ordered_ids(session: AsyncSession, workflow_id: int) -> list[int]:
     statement = select(WorkflowTask.id).where(WorkflowTask.workflow_id == workflow_id).order_by(WorkflowTask.order)
     return list(await session.scalars(statement))
+
+
+async def task_name(session: AsyncSession, workflowtask_id: int) -> str | None:
+    """Name of the task that the workflow task has now."""
+    statement = select(Task.name).join(WorkflowTask, WorkflowTask.task_id == Task.id)
+    return await session.scalar(statement.where(WorkflowTask.id == workflowtask_id))
+
+
+async def before(session: AsyncSession, workflow_task: WorkflowTask) -> tuple[WorkflowTask, Task] | None:
+    """The workflow task just before this one, with its task; None for the first."""
+    statement = (
+        select(WorkflowTask, Task)
+        .join(Task, Task.id == WorkflowTask.task_id)
+        .where(
+            WorkflowTask.workflow_id == workflow_task.workflow_id, WorkflowTask.order == (workflow_task.order or 0) - 1
+        )
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else (row[0], row[1])

@@ -1,0 +1,162 @@
+"""History as pages show it: runs with counts, units, and images with their status."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fractal_common.database.models import (
+    Dataset,
+    DatasetImage,
+    HistoryImageCache,
+    HistoryRun,
+    HistoryUnit,
+    Job,
+    Task,
+    Workflow,
+    WorkflowTask,
+)
+from sqlalchemy import ColumnElement, Row, and_, case, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fractal_jobs.domain.images import STATUS_ATTRIBUTE, Image
+from fractal_jobs.queries.images import Filters
+
+
+async def workflow_task(session: AsyncSession, workflowtask_id: int) -> WorkflowTask | None:
+    return await session.get(WorkflowTask, workflowtask_id)
+
+
+async def workflow(session: AsyncSession, workflow_id: int) -> Workflow | None:
+    return await session.get(Workflow, workflow_id)
+
+
+async def dataset(session: AsyncSession, dataset_id: int) -> Dataset | None:
+    return await session.get(Dataset, dataset_id)
+
+
+async def runs(session: AsyncSession, dataset_id: int, workflowtask_id: int) -> Sequence[Row[Any]]:
+    """Oldest first, with the number of units by status and with warnings, in one statement."""
+
+    def number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.count(case((condition, 1)))
+
+    counts = (
+        select(
+            HistoryUnit.history_run_id,
+            number(HistoryUnit.status == "submitted").label("submitted"),
+            number(HistoryUnit.status == "done").label("done"),
+            number(HistoryUnit.status == "failed").label("failed"),
+            number(HistoryUnit.has_warnings.is_(True)).label("warned"),
+        )
+        .join(HistoryRun, HistoryRun.id == HistoryUnit.history_run_id)
+        .where(HistoryRun.dataset_id == dataset_id, HistoryRun.workflowtask_id == workflowtask_id)
+        .group_by(HistoryUnit.history_run_id)
+        .subquery()
+    )
+    statement = (
+        select(
+            HistoryRun.id,
+            HistoryRun.timestamp_started,
+            HistoryRun.workflowtask_dump,
+            func.coalesce(counts.c.submitted, 0).label("num_submitted_units"),
+            func.coalesce(counts.c.done, 0).label("num_done_units"),
+            func.coalesce(counts.c.failed, 0).label("num_failed_units"),
+            func.coalesce(counts.c.warned, 0).label("num_units_with_warnings"),
+            Task.args_schema_parallel,
+            Task.args_schema_non_parallel,
+            Task.version,
+        )
+        .outerjoin(counts, counts.c.history_run_id == HistoryRun.id)
+        .outerjoin(Task, Task.id == HistoryRun.task_id)
+        .where(HistoryRun.dataset_id == dataset_id, HistoryRun.workflowtask_id == workflowtask_id)
+        .order_by(HistoryRun.timestamp_started, HistoryRun.id)
+    )
+    return (await session.execute(statement)).all()
+
+
+async def run(session: AsyncSession, run_id: int) -> HistoryRun | None:
+    return await session.get(HistoryRun, run_id)
+
+
+async def unit(session: AsyncSession, unit_id: int) -> HistoryUnit | None:
+    return await session.get(HistoryUnit, unit_id)
+
+
+async def units(
+    session: AsyncSession, run_id: int, *, status: str | None, offset: int, limit: int | None
+) -> tuple[int, Sequence[HistoryUnit]]:
+    """Total count and a page, by id."""
+    condition = [HistoryUnit.history_run_id == run_id]
+    if status is not None:
+        condition.append(HistoryUnit.status == status)
+    total = await session.scalar(select(func.count()).select_from(HistoryUnit).where(*condition))
+    statement = select(HistoryUnit).where(*condition).order_by(HistoryUnit.id).offset(offset).limit(limit)
+    return total or 0, list(await session.scalars(statement))
+
+
+async def latest_unit_of_image(
+    session: AsyncSession, dataset_id: int, workflowtask_id: int, zarr_url: str
+) -> tuple[HistoryUnit, str | None] | None:
+    """The newest unit that consumed the image, and its job's folder."""
+    statement = (
+        select(HistoryUnit, Job.working_dir)
+        .join(HistoryImageCache, HistoryImageCache.latest_history_unit_id == HistoryUnit.id)
+        .join(HistoryRun, HistoryRun.id == HistoryUnit.history_run_id)
+        .join(Job, Job.id == HistoryRun.job_id)
+        .where(
+            HistoryImageCache.dataset_id == dataset_id,
+            HistoryImageCache.workflowtask_id == workflowtask_id,
+            HistoryImageCache.zarr_url == zarr_url,
+        )
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+async def job_folder(session: AsyncSession, run_id: int) -> str | None:
+    statement = select(Job.working_dir).join(HistoryRun, HistoryRun.job_id == Job.id).where(HistoryRun.id == run_id)
+    return await session.scalar(statement)
+
+
+async def images_with_status(
+    session: AsyncSession,
+    dataset_id: int,
+    workflowtask_id: int,
+    filters: Filters,
+    *,
+    offset: int = 0,
+    limit: int | None = None,
+) -> tuple[int, list[tuple[Image, str, bool | None]]]:
+    """Total count, and images by URL with their status for the workflow task and whether their unit has warnings.
+
+    The status can be filtered on, as the pseudo-attribute that clients know.
+    """
+    attributes = dict(filters.attributes)
+    wanted = attributes.pop(STATUS_ATTRIBUTE, None)
+    status = func.coalesce(HistoryUnit.status, "unset")
+    conditions = [Filters(filters.types, attributes).conditions(dataset_id)]
+    if wanted is not None:
+        conditions.append(status.in_([str(value) for value in wanted]))
+    joined = (
+        select(
+            DatasetImage.zarr_url,
+            DatasetImage.origin,
+            DatasetImage.attributes,
+            DatasetImage.types,
+            status,
+            HistoryUnit.has_warnings,
+        )
+        .outerjoin(
+            HistoryImageCache,
+            and_(
+                HistoryImageCache.zarr_url == DatasetImage.zarr_url,
+                HistoryImageCache.dataset_id == dataset_id,
+                HistoryImageCache.workflowtask_id == workflowtask_id,
+            ),
+        )
+        .outerjoin(HistoryUnit, HistoryUnit.id == HistoryImageCache.latest_history_unit_id)
+        .where(*conditions)
+    )
+    total = await session.scalar(select(func.count()).select_from(joined.subquery()))
+    page = joined.order_by(DatasetImage.zarr_url, DatasetImage.id).offset(offset).limit(limit)
+    rows = await session.execute(page)
+    return total or 0, [(Image(row[0], row[1], row[2], row[3]), row[4], row[5]) for row in rows]
