@@ -14,7 +14,7 @@ from fractal_common.database.models import (
     Workflow,
     WorkflowTask,
 )
-from sqlalchemy import ColumnElement, Row, and_, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fractal_jobs.domain.images import STATUS_ATTRIBUTE, Image
@@ -33,7 +33,7 @@ async def dataset(session: AsyncSession, dataset_id: int) -> Dataset | None:
     return await session.get(Dataset, dataset_id)
 
 
-async def runs(session: AsyncSession, dataset_id: int, workflowtask_id: int) -> Sequence[Row[Any]]:
+async def runs(session: AsyncSession, dataset_id: int, workflowtask_id: int) -> Sequence[Any]:
     """Oldest first, with the number of units by status and with warnings, in one statement."""
 
     def number(condition: ColumnElement[bool]) -> ColumnElement[int]:
@@ -70,7 +70,7 @@ async def runs(session: AsyncSession, dataset_id: int, workflowtask_id: int) -> 
         .where(HistoryRun.dataset_id == dataset_id, HistoryRun.workflowtask_id == workflowtask_id)
         .order_by(HistoryRun.timestamp_started, HistoryRun.id)
     )
-    return (await session.execute(statement)).all()
+    return list(await session.execute(statement))
 
 
 async def run(session: AsyncSession, run_id: int) -> HistoryRun | None:
