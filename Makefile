@@ -39,3 +39,37 @@ lock: install  ## Pin the requirements again, with hashes and without index addr
 
 clean:  ## Remove the virtual environment
 	rm -rf $(VENV)
+
+CLIENT := .venv-client
+DEMO := .venv-demo
+URL ?=
+FRACTAL_HOME ?= .fractal
+
+$(CLIENT)/.installed: requirements-client.txt $(VENV)/.installed
+	$(PYTHON) -m venv $(CLIENT)
+	$(BIN)/uv pip install --quiet --python $(CLIENT)/bin/python --require-hashes -r requirements-client.txt
+	@touch $@
+
+$(DEMO)/.installed: examples/demo/requirements.txt $(VENV)/.installed
+	$(PYTHON) -m venv $(DEMO)
+	$(BIN)/uv pip install --quiet --python $(DEMO)/bin/python --require-hashes -r examples/demo/requirements.txt
+	@touch $@
+
+.PHONY: demo up down status
+
+up: install  ## Start the embedded stack in the background; prints its URL
+	$(BIN)/python -m fractal_server.embedded up
+
+down: install  ## Stop the embedded stack, whole
+	$(BIN)/python -m fractal_server.embedded down
+
+status: install  ## What of the embedded stack runs
+	$(BIN)/python -m fractal_server.embedded status
+
+demo: install $(CLIENT)/.installed $(DEMO)/.installed  ## A real workflow on real images (URL=… for a running server)
+	$(if $(URL),,$(BIN)/python -m fractal_server.embedded up)
+	FRACTAL_ADMIN_PASSWORD_FILE=$${FRACTAL_ADMIN_PASSWORD_FILE:-$(FRACTAL_HOME)/secrets/admin_password} \
+		$(BIN)/python examples/demo/demo.py \
+		--url $${URL:-$$($(BIN)/python -m fractal_server.embedded url)} \
+		--client $(CLIENT)/bin/fractal --python $(DEMO)/bin/python --output demo-output \
+		$(if $(DATA),--data $(DATA))

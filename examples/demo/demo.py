@@ -23,6 +23,10 @@ USER = "scientist@example.org"
 CONVERTERS = ("fractal-uzh-converters", "0.7.1")
 CORE = ("fractal-tasks-core", "2.0.2")
 LABEL, TABLE = "objects", "measurements"
+CLEANING = {
+    "pre_process": [{"type": "Gaussian Blur Filter", "sigma_xy": 1.0}],
+    "post_process": [{"type": "Size Filter", "min_size": 40}],
+}
 COLLECT_TIMEOUT_S = 600
 POLL_INTERVAL_S = 0.3
 
@@ -40,7 +44,12 @@ def workflow(data: Path) -> list[tuple[tuple[str, str], str, dict[str, Any], dic
         (CONVERTERS, "Convert Custom TIFF HCS Plate to OME-Zarr", {"acquisitions": [acquisition]}, {}),
         (CORE, "Illumination Correction", {}, {"illumination_profiles": profiles, "input_roi_table": "FOV_ROI_table"}),
         (CORE, "Project Image (HCS Plate)", {}, {}),
-        (CORE, "Threshold Segmentation", {}, {"channel": channel, "output_label_name": LABEL}),
+        (
+            CORE,
+            "Threshold Segmentation",
+            {},
+            {"channel": channel, "output_label_name": LABEL, "pre_post_process": CLEANING},
+        ),
         (CORE, "Measure Features", {}, {"input_label_name": LABEL, "output_table_name": TABLE}),
     ]
 

@@ -37,7 +37,7 @@ def main(plate_path: str, label: str, table: str, output: str) -> None:
             {
                 "image": path,
                 "objects": len(features),
-                "median area (pixels)": round(float(features["area"].median()), 1),
+                "median area (µm²)": round(float(features["area"].median()), 1),
                 "mean intensity": round(
                     float(features.filter(regex="mean_intensity|intensity_mean").mean().iloc[0]), 1
                 ),

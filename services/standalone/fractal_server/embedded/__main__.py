@@ -1,4 +1,4 @@
-"""`python -m fractal_server.embedded up|down|status`: the stack in the background."""
+"""`python -m fractal_server.embedded up|down|status|url`: the stack in the background."""
 
 import argparse
 import asyncio
@@ -22,7 +22,7 @@ DOWN_TIMEOUT_S = 60.0
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("action", choices=["up", "down", "status", "run"])
+    parser.add_argument("action", choices=["up", "down", "status", "url", "run"])
     parser.add_argument("--port", type=int)
     options = parser.parse_args()
     home = Home()
@@ -33,6 +33,9 @@ def main() -> int:
             return _up(home, options.port)
         case "down":
             return _down(home)
+        case "url":
+            print(home.runtime().get("url", ""))
+            return 0 if _running(home) else 3
         case _:
             return _status(home)
 
