@@ -144,7 +144,7 @@ async def test_a_batch_runs_and_everything_is_reported(cluster: Cluster) -> None
     folder = cluster.jobs / "2026-11" / "a"
     assert (folder / "workflow.log").read_text() == "first line\n"
     assert (folder / "0_task" / "par-000000-0000004-log.txt").read_text() == "unit 4\n"
-    assert list((cluster.jobs / ".fractal-agent" / "batches").iterdir()) == []
+    await cluster.until(lambda: not list((cluster.jobs / ".fractal-agent" / "batches").iterdir()))
 
 
 async def test_asking_again_starts_nothing_twice_and_tells_everything_again(cluster: Cluster) -> None:
