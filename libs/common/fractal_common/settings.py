@@ -1,18 +1,23 @@
-"""Configuration: process environment first, then `.fractal_server.env` in the working directory, then defaults.
+"""Configuration: process environment first, then `.fractal_server.env` in the working directory, then a container's
+secret files, then defaults.
 
 Four groups are read independently, so that a command needs only what it uses. Names, types and defaults are those
 of the public documentation; the `NATS` and agent variables are this server's own.
 """
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
 ENV_FILE = ".fractal_server.env"
+SECRETS_DIR = Path("/run/secrets")
+"""A container's secrets: one file a variable, read where neither environment nor file names it."""
 
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 Flag = Literal["true", "false"]
@@ -22,14 +27,22 @@ class ConfigurationError(Exception):
     """A setting is missing or invalid; the message is one line that names the variable."""
 
 
-class _Group(BaseSettings):
-    model_config = SettingsConfigDict(case_sensitive=True, env_file=ENV_FILE, extra="ignore", frozen=True)
+class SettingsGroup(BaseSettings):
+    """Base of all groups."""
+
+    model_config = SettingsConfigDict(
+        case_sensitive=True,
+        env_file=ENV_FILE,
+        secrets_dir=SECRETS_DIR if SECRETS_DIR.is_dir() else None,
+        extra="ignore",
+        frozen=True,
+    )
 
 
-Group = TypeVar("Group", bound=_Group)
+Group = TypeVar("Group", bound=SettingsGroup)
 
 
-class DatabaseSettings(_Group):
+class DatabaseSettings(SettingsGroup):
     """Where Postgres is. `POSTGRES_HOST` may be the directory of a Unix socket."""
 
     DB_ECHO: Flag = "false"
@@ -54,7 +67,7 @@ class DatabaseSettings(_Group):
         )
 
 
-class AppSettings(_Group):
+class AppSettings(SettingsGroup):
     """Behaviour of the HTTP services. The order of the fields is that of `GET /api/settings/app/`."""
 
     JWT_EXPIRE_SECONDS: int = 180
@@ -72,7 +85,7 @@ class AppSettings(_Group):
     FRACTAL_ENABLE_TASK_GROUP_RESET: Flag = "false"
 
 
-class EmailSettings(_Group):
+class EmailSettings(SettingsGroup):
     """Outgoing mail: all of sender, server, port, instance name and recipients, or none."""
 
     FRACTAL_EMAIL_SENDER: str | None = None
@@ -85,7 +98,7 @@ class EmailSettings(_Group):
     FRACTAL_EMAIL_USE_LOGIN: Flag = "true"
 
 
-class OAuthSettings(_Group):
+class OAuthSettings(SettingsGroup):
     """The one OAuth/OIDC provider of an instance."""
 
     OAUTH_CLIENT_NAME: Annotated[str, StringConstraints(min_length=1, to_lower=True)] | None = None
@@ -96,7 +109,7 @@ class OAuthSettings(_Group):
     OAUTH_EMAIL_CLAIM: str = "email"
 
 
-class NatsSettings(_Group):
+class NatsSettings(SettingsGroup):
     """Where NATS is and as whom to connect."""
 
     FRACTAL_NATS_URL: NonEmpty = "nats://127.0.0.1:4222"
@@ -104,14 +117,14 @@ class NatsSettings(_Group):
     FRACTAL_NATS_PASSWORD: SecretStr | None = None
 
 
-class DirectorySettings(_Group):
+class DirectorySettings(SettingsGroup):
     """Directories of the default resource, and roots to which an agent is confined."""
 
     FRACTAL_TASKS_DIR: Annotated[Path, AfterValidator(Path.absolute)] | None = None
     FRACTAL_RUNNER_WORKING_BASE_DIR: Annotated[Path, AfterValidator(Path.absolute)] | None = None
 
 
-class JobsApiSettings(_Group):
+class JobsApiSettings(SettingsGroup):
     """Own settings of the jobs api."""
 
     FRACTAL_AUTH_URL: str | None = None
@@ -132,6 +145,11 @@ def load(group: type[Group]) -> Group:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else group.__name__
         raise ConfigurationError(f"{name}: {first['msg']} (environment or {ENV_FILE})") from None
+
+
+def given_variables() -> set[str]:
+    """Names of all variables in the environment and in the settings file."""
+    return {*os.environ, *dotenv_values(ENV_FILE)}
 
 
 @cache

@@ -67,13 +67,13 @@ def routes() -> APIRouter:
 
 
 @asynccontextmanager
-async def connections(app: FastAPI) -> AsyncGenerator[None]:
-    """Database and bus for the life of the app; neither is waited for."""
+async def connections(app: FastAPI, nats: NatsSettings | None = None) -> AsyncGenerator[None]:
+    """Database and bus for the life of the app; neither is waited for. `nats`: as configured if not given."""
     app.state.database = Database.connect(database_settings(), process="fractal-jobs-api")
     cluster = app.state.agents = Agents()
 
     async def connect() -> None:
-        cluster.bus = await Bus.connect(load(NatsSettings), name="fractal-jobs-api")
+        cluster.bus = await Bus.connect(nats or load(NatsSettings), name="fractal-jobs-api")
 
     connecting = asyncio.create_task(connect())
     try:

@@ -13,7 +13,7 @@ from fractal_agent.settings import AgentSettings, directories
 
 
 async def main() -> None:
-    settings = AgentSettings()
+    settings = load(AgentSettings)
     jobs, tasks = directories()
     bus = await Bus.connect(load(NatsSettings), name="fractal-agent", inbox_prefix="_INBOX.agent")
     agent = Agent(

@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-from fractal_common.settings import ConfigurationError, DirectorySettings, load
+from fractal_common.settings import ConfigurationError, DirectorySettings, SettingsGroup, load
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class AgentSettings(BaseSettings):
+class AgentSettings(SettingsGroup):
     """Environment of an agent."""
-
-    model_config = SettingsConfigDict(case_sensitive=True, env_file=".fractal_server.env", extra="ignore", frozen=True)
 
     FRACTAL_AGENT_RESOURCE_ID: int = Field(default=1, ge=1)
     """Id of the resource that this agent serves."""

@@ -9,11 +9,13 @@ from fastapi import FastAPI
 from fractal_common.http.app import prepare
 from fractal_common.settings import app_settings
 
+from fractal_server.backend import standing_by
+
 
 @asynccontextmanager
 async def connections(app: FastAPI) -> AsyncGenerator[None]:
     """Both services read the same database: one pool serves them."""
-    async with fractal_jobs.app.connections(app):
+    async with standing_by() as nats, fractal_jobs.app.connections(app, nats):
         yield
 
 

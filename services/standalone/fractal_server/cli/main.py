@@ -8,6 +8,9 @@ from pathlib import Path
 
 from fractal_common.settings import ConfigurationError
 
+EXIT_ADDRESS_IN_USE = 3
+"""As uvicorn has it."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="fractalctl", description="fractal-server commands")
@@ -30,11 +33,6 @@ def main() -> None:
     init.add_argument("--admin-pwd")
     init.add_argument("--admin-project-dir")
 
-    backend = commands.add_parser(
-        "backend", help="run engine and agent (and NATS, if none is given) beside a gunicorn that serves the app"
-    )
-    backend.set_defaults()
-
     arguments = parser.parse_args()
     try:
         sys.exit(_run(arguments))
@@ -46,8 +44,6 @@ def _run(arguments: argparse.Namespace) -> int:
     match arguments.command:
         case "start":
             return _start(host=arguments.host, port=arguments.port, reload=arguments.reload)
-        case "backend":
-            return _start(backend_only=True)
         case "openapi":
             return _openapi(Path(arguments.openapi_file))
         case "set-db":
@@ -56,25 +52,30 @@ def _run(arguments: argparse.Namespace) -> int:
             return _init(arguments)
 
 
-def _start(*, host: str = "127.0.0.1", port: int = 8000, reload: bool = False, backend_only: bool = False) -> int:
+def _start(*, host: str, port: int, reload: bool) -> int:
     from fractal_common.telemetry import configure_logging
 
     from fractal_server.embedded.children import StartError
     from fractal_server.embedded.home import Home, HomeInUseError
     from fractal_server.embedded.postgres import PostgresSetupError
-    from fractal_server.embedded.stack import ADMIN_EMAIL, Layout, Stack
+    from fractal_server.embedded.stack import ADMIN_EMAIL, AddressInUseError, Layout, Stack
 
     configure_logging("fractalctl")
-    stack = Stack(Home(), Layout(host=host, port=port, one_port=True, reload=reload, backend_only=backend_only))
+    stack = Stack(Home(), Layout(host=host, port=port, one_port=True, reload=reload))
 
     async def run() -> None:
         await stack.start()
-        print(f"Fractal Server at {stack.url}" if stack.url else "Engine and agent run.", flush=True)
-        print(f"Data and logs in {stack.home.path}; administrator {ADMIN_EMAIL} unless set up otherwise", flush=True)
+        print(f"Fractal Server at {stack.url}; logs in {stack.home.directory('logs')}", flush=True)
+        if stack.own_database:
+            password_file = stack.home.directory("secrets") / "admin_password"
+            print(f"Administrator {ADMIN_EMAIL}, password in {password_file}", flush=True)
         await stack.run()
 
     try:
         asyncio.run(run())
+    except AddressInUseError as error:
+        print(f"fractalctl: {error}", file=sys.stderr)
+        return EXIT_ADDRESS_IN_USE
     except (StartError, HomeInUseError, PostgresSetupError) as error:
         print(f"fractalctl: {error}", file=sys.stderr)
         return 1

@@ -14,7 +14,7 @@ from fractal_common.telemetry import configure_logging
 from fractal_server.embedded.children import StartError
 from fractal_server.embedded.home import Home, HomeInUseError
 from fractal_server.embedded.postgres import PostgresSetupError
-from fractal_server.embedded.stack import ADMIN_EMAIL, Layout, Stack
+from fractal_server.embedded.stack import ADMIN_EMAIL, AddressInUseError, Layout, Stack
 
 UP_TIMEOUT_S = 90.0
 DOWN_TIMEOUT_S = 60.0
@@ -45,7 +45,7 @@ async def _run(home: Home, port: int | None) -> int:
     stack = Stack(home, Layout(port=port))
     try:
         await stack.start()
-    except (StartError, HomeInUseError, PostgresSetupError, ConfigurationError) as error:
+    except (StartError, HomeInUseError, PostgresSetupError, AddressInUseError, ConfigurationError) as error:
         print(f"Cannot start: {error}", file=sys.stderr)
         return 1
     await stack.run()
@@ -53,15 +53,9 @@ async def _run(home: Home, port: int | None) -> int:
 
 
 def _running(home: Home) -> int | None:
-    """Process id of the supervisor, if it lives."""
+    """Process id of the supervisor, if it lives: one that was killed has left its id, but not its lock."""
     pid = home.runtime().get("supervisor")
-    if not isinstance(pid, int):
-        return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    return pid
+    return pid if isinstance(pid, int) and home.is_locked() else None
 
 
 def _up(home: Home, port: int | None) -> int:
@@ -80,7 +74,7 @@ def _up(home: Home, port: int | None) -> int:
             time.sleep(0.05)  # waiting for another process, nothing else runs here
     print(f"Fractal Server   {home.runtime()['url']}")
     print(f"administrator    {ADMIN_EMAIL}")
-    print(f"password         in {home.directory('secrets')}/admin_password")
+    print(f"password         {home.secret('admin_password')}")
     print(f"logs             {home.directory('logs')}")
     return 0
 
@@ -92,7 +86,7 @@ def _down(home: Home) -> int:
         return 0
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + DOWN_TIMEOUT_S
-    while _running(home) is not None:
+    while home.is_locked():
         if time.monotonic() > deadline:
             print(f"The supervisor (process {pid}) does not stop.", file=sys.stderr)
             return 1

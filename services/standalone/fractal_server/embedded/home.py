@@ -5,6 +5,8 @@ import json
 import os
 import secrets
 import socket
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,25 +45,59 @@ class Home:
             raise HomeInUseError(f"{self.path} is in use by a running stack (`make down` stops it)") from None
         self._lock = descriptor
 
+    def unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def is_locked(self) -> bool:
+        """Whether a supervisor runs on the directory."""
+        try:
+            self.lock()
+        except FileNotFoundError:
+            return False
+        except HomeInUseError:
+            return True
+        self.unlock()
+        return False
+
     def secret(self, name: str) -> str:
         """A random text made at first use and kept in a file that only we can read."""
         file = self.directory("secrets") / name
         if not file.exists():
-            descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            draft = self.directory("secrets") / f".{name}.{os.getpid()}"
+            descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
             with os.fdopen(descriptor, "w") as stream:
                 stream.write(secrets.token_urlsafe(32))
+            # Of several processes that come here at once the first one's text counts, for all of them.
+            with suppress(FileExistsError):
+                os.link(draft, file)
+            draft.unlink()
         return file.read_text()
 
     def port(self, name: str) -> int:
         """A free port of loopback, remembered; another one if a stranger has taken it since."""
+        with self._ports() as ports:
+            if not (name in ports and is_free("127.0.0.1", ports[name])):
+                ports[name] = _free_port(exclude=set(ports.values()))
+            return ports[name]
+
+    def remembered_port(self, name: str) -> int:
+        """The same port in every process, whether or not something of ours listens on it already."""
+        with self._ports() as ports:
+            return ports.setdefault(name, _free_port(exclude=set(ports.values())))
+
+    @contextmanager
+    def _ports(self) -> Generator[dict[str, int]]:
+        """What is remembered; changes are written back, one process at a time."""
         file = self.path / "ports.json"
-        ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
-        port = ports.get(name, 0)
-        if not (port and _is_free(port)):
-            port = _free_port(exclude=set(ports.values()))
-            ports[name] = port
-            write_json(file, ports)
-        return port
+        with (self.path / "ports.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+            before = dict(ports)
+            yield ports
+            if ports != before:
+                write_json(file, ports)
 
     def runtime(self) -> dict[str, Any]:
         """What the supervisor last said about its children: names, process ids, the URL. No secrets."""
@@ -76,11 +112,13 @@ def write_json(file: Path, value: Any) -> None:
     draft.replace(file)
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
+def is_free(host: str, port: int) -> bool:
+    """Whether a server could listen there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True

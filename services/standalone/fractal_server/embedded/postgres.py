@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -40,17 +41,21 @@ def initialise(home: Home) -> Path:
         _check_reachable(data.parent)
     if (data / "PG_VERSION").exists():
         return data
-    data.mkdir(mode=0o700, exist_ok=True)
+    # A cluster appears whole or not at all: initdb that was killed has left a draft, which is made anew.
+    draft = home.directory("postgres.new")
+    if draft.exists():
+        shutil.rmtree(draft)
+    draft.mkdir(mode=0o700)
     password_file = home.directory("postgres.pwd")
     descriptor = os.open(password_file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w") as stream:
         stream.write(home.secret("postgres_password"))
     if run_as is not None:
-        os.chown(data, *run_as)
+        os.chown(draft, *run_as)
         os.chown(password_file, *run_as)
     argv = [
-        *(str(binaries.postgres("initdb")), "-D", str(data), "-U", USER, "--pwfile", str(password_file)),
-        *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
+        *(str(binaries.postgres("initdb")), "-D", str(draft), "-U", USER, "--pwfile", str(password_file)),
+        *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"),
     ]
     user, group = run_as or (None, None)
     try:
@@ -60,7 +65,8 @@ def initialise(home: Home) -> Path:
     finally:
         password_file.unlink()
     if done.returncode:
-        raise PostgresSetupError(f"initdb failed in {data}: {done.stderr.strip()}")
+        raise PostgresSetupError(f"initdb failed in {draft}: {done.stderr.strip()}")
+    draft.rename(data)
     return data
 
 

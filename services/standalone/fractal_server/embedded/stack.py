@@ -3,22 +3,25 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fractal_common.settings import ENV_FILE, ConfigurationError, DatabaseSettings, load
+from fractal_common.settings import DatabaseSettings, NatsSettings, given_variables, load
 from fractal_common.telemetry import get_logger
 
 from fractal_server.embedded import caddy, nats, postgres
-from fractal_server.embedded.children import Child, ChildSpec, answers, python_module
-from fractal_server.embedded.home import Home, write_json
+from fractal_server.embedded.agents import LocalAgents
+from fractal_server.embedded.children import Child, ChildSpec, StartError, answers, python_module
+from fractal_server.embedded.home import Home, is_free, write_json
 
 log = get_logger(__name__)
 
 JWT_LIFETIME_S = 7 * 24 * 3600
 ADMIN_EMAIL = "admin@example.org"
+
+
+class AddressInUseError(Exception):
+    """Somebody else listens where the stack is to listen."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Stack:
     layout: Layout = field(default_factory=Layout)
     children: list[Child] = field(default_factory=list[Child])
     url: str = ""
+    own_database: bool = True
+    _following: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Everything up and ready, in order; leaves nothing running if a part does not come up.
@@ -52,12 +57,11 @@ class Stack:
         self.home.prepare()
         self.home.lock()
         try:
-            own_database = _operator_database() is None
-            environment = await self._start_stores(own_database=own_database)
-            if own_database:
+            self.own_database = not operator_database()
+            environment = await self._start_stores()
+            if self.own_database:
                 # An operator's database is migrated and filled by the operator: set-db, init-db-data.
-                await asyncio.to_thread(_migrate, environment)
-                await _seed(environment, self.home)
+                await self._first_start(environment)
             await self._start_services(environment)
         except BaseException:
             await self.stop()
@@ -73,35 +77,59 @@ class Stack:
         await self.stop()
 
     async def stop(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
         for child in reversed(self.children):
             await child.stop()
         self.children.clear()
         (self.home.path / "runtime.json").unlink(missing_ok=True)
+        self.home.unlock()
 
-    async def _start_stores(self, *, own_database: bool) -> dict[str, str]:
+    async def _start_stores(self) -> dict[str, str]:
         """Postgres and NATS, unless the operator gave them; returns the services' environment."""
-        environment = defaults(self.home, own_database=own_database)
-        if own_database:
+        environment = defaults(self.home, own_database=self.own_database)
+        if self.own_database:
             port = self.home.port("postgres")
             await self._start(postgres.spec(self.home, port))
             await asyncio.to_thread(postgres.ensure_database, self.home, port)
             environment |= postgres.environment(self.home, port)
-        if "FRACTAL_NATS_URL" not in os.environ:
-            port = self.home.port("nats")
+        if not nats_is_given():
+            port = self.home.remembered_port("nats") if self.layout.backend_only else self.home.port("nats")
             await self._start(nats.spec(self.home, port))
             environment |= nats.environment(self.home, port)
         return environment
 
+    async def _first_start(self, environment: dict[str, str]) -> None:
+        project_dir = self.home.directory("projects") / "admin"
+        project_dir.mkdir(exist_ok=True)
+        admin = {
+            "FRACTAL_ADMIN_EMAIL": ADMIN_EMAIL,
+            "FRACTAL_ADMIN_PASSWORD": self.home.secret("admin_password"),
+            "FRACTAL_ADMIN_PROJECT_DIR": str(project_dir),
+        }
+        log_file = self.home.directory("logs") / "first-start.log"
+        with log_file.open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                *python_module("fractal_server.first_start"),
+                env={**os.environ, **environment, **admin},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+            if await process.wait():
+                raise StartError(f"the database could not be prepared; see {log_file}")
+
     async def _start_services(self, environment: dict[str, str]) -> None:
         agent = dict(environment)
         if "FRACTAL_NATS_URL" in environment:
-            agent |= nats.environment(self.home, self.home.port("nats"), "agent") | {
-                "FRACTAL_NATS_URL": environment["FRACTAL_NATS_URL"]
-            }
+            agent |= nats.environment(self.home, self.home.remembered_port("nats"), "agent")
         for number in range(self.layout.engines):
             name = f"engine-{number + 1}" if number else "engine"
             await self._start(ChildSpec(name, python_module("fractal_jobs.engine"), environment))
-        await self._start(ChildSpec("agent", python_module("fractal_agent"), agent))
+        database = DatabaseSettings.model_validate(environment) if self.own_database else load(DatabaseSettings)
+        agents = LocalAgents(database, agent, start=self._start, stop=self._stop_child)
+        self._following = asyncio.create_task(agents.follow())
         if self.layout.backend_only:
             return
         if self.layout.one_port:
@@ -110,7 +138,7 @@ class Stack:
             await self._start_behind_gateway(environment)
 
     async def _start_one_port(self, environment: dict[str, str]) -> None:
-        port = self.layout.port or self.home.port("gateway")
+        port = self._public_port()
         argv = python_module(
             *("uvicorn", "fractal_server.main:app", "--host", self.layout.host, "--port", str(port), "--no-access-log")
         )
@@ -122,7 +150,7 @@ class Stack:
     async def _start_behind_gateway(self, environment: dict[str, str]) -> None:
         auth_port = self.home.port("auth")
         jobs_ports = [self.home.port(f"jobs-api-{number + 1}") for number in range(self.layout.apis)]
-        gateway_port = self.layout.port or self.home.port("gateway")
+        gateway_port = self._public_port()
         environment = environment | {"FRACTAL_AUTH_URL": f"http://127.0.0.1:{auth_port}"}
         specs = [_http("auth", python_module("fractal_auth", "--port", str(auth_port)), environment, auth_port)]
         for number, port in enumerate(jobs_ports):
@@ -135,10 +163,22 @@ class Stack:
         await self._start(gateway)
         self._announce(gateway_port)
 
-    async def _start(self, spec: ChildSpec) -> None:
+    def _public_port(self) -> int:
+        port = self.layout.port or self.home.port("gateway")
+        if not is_free(self.layout.host, port):
+            raise AddressInUseError(f"{self.layout.host}:{port} is not free to listen on; choose another with --port")
+        return port
+
+    async def _start(self, spec: ChildSpec) -> Child:
         child = Child(spec, self.home.directory("logs") / f"{spec.name}.log")
         self.children.append(child)
         await child.start(self._write_runtime)
+        self._write_runtime()
+        return child
+
+    async def _stop_child(self, child: Child) -> None:
+        await child.stop()
+        self.children.remove(child)
         self._write_runtime()
 
     def _announce(self, port: int) -> None:
@@ -167,21 +207,24 @@ def defaults(home: Home, *, own_database: bool) -> dict[str, str]:
             "FRACTAL_TASKS_DIR": str(Path.cwd() / "data-tasks"),
             "FRACTAL_RUNNER_WORKING_BASE_DIR": str(Path.cwd() / "data-jobs"),
         }
-    given = {*os.environ, *_file_variables()}
+    given = given_variables()
     return {name: value for name, value in wanted.items() if name not in given}
 
 
-def _file_variables() -> set[str]:
-    from dotenv import dotenv_values
+def operator_database() -> bool:
+    """Whether the operator has said where Postgres is.
 
-    return set(dotenv_values(ENV_FILE)) if Path(ENV_FILE).exists() else set()
+    Raises:
+        ConfigurationError: they have said something, but not enough.
+    """
+    if not any(name.startswith("POSTGRES_") for name in given_variables()):
+        return False
+    load(DatabaseSettings)
+    return True
 
 
-def _operator_database() -> DatabaseSettings | None:
-    try:
-        return load(DatabaseSettings)
-    except ConfigurationError:
-        return None
+def nats_is_given() -> bool:
+    return "FRACTAL_NATS_URL" in load(NatsSettings).model_fields_set
 
 
 def _http(name: str, argv: list[str], environment: dict[str, str], port: int) -> ChildSpec:
@@ -189,23 +232,3 @@ def _http(name: str, argv: list[str], environment: dict[str, str], port: int) ->
         return await answers(port)
 
     return ChildSpec(name, argv, environment, ready=ready)
-
-
-def _migrate(environment: dict[str, str]) -> None:
-    subprocess.run([sys.executable, "-m", "fractal_common.migrations"], env={**os.environ, **environment}, check=True)
-
-
-async def _seed(environment: dict[str, str], home: Home) -> None:
-    """First start: default group, resource and profile, and an administrator with a generated password."""
-    os.environ.update({name: value for name, value in environment.items() if name not in os.environ})
-    from fractal_server.cli.init_data import seed
-
-    (home.directory("projects") / "admin").mkdir(exist_ok=True)
-    await seed(
-        admin_email=ADMIN_EMAIL,
-        admin_password=home.secret("admin_password"),
-        admin_project_dir=str(home.directory("projects") / "admin"),
-        resource="default",
-        profile="default",
-        quiet=True,
-    )

@@ -1,0 +1,23 @@
+"""Folders that Postgres can reach, and environments without the settings of whoever runs the tests."""
+
+import os
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+SETTINGS = ("POSTGRES_", "FRACTAL_", "JWT_")
+
+
+@pytest.fixture
+def folder() -> Generator[Path]:
+    """As root, Postgres runs as another account: pytest's own directories are closed to it."""
+    with tempfile.TemporaryDirectory(prefix="fractal-e2e-", ignore_cleanup_errors=True) as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+@pytest.fixture
+def bare_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}

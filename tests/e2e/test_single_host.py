@@ -1,0 +1,172 @@
+"""The public install page: set-db, init-db-data, start; gunicorn; and start with nothing configured."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from psycopg import sql
+
+from tests.api import Api
+from tests.conftest import PostgresServer
+from tests.processes import free_port, is_alive, processes_of, running, until
+
+BIN = Path(sys.executable).parent
+EMAIL, PASSWORD = "admin@example.org", "not-a-secret-1"
+
+
+@pytest.fixture
+def empty_database(postgres_server: PostgresServer) -> dict[str, str]:
+    create = sql.SQL("CREATE DATABASE {}")
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+    name = sql.Identifier("single_host")
+    postgres_server.execute(drop.format(name))
+    postgres_server.execute(create.format(name))
+    return postgres_server.environment("single_host")
+
+
+def configure(folder: Path, database: dict[str, str]) -> Path:
+    """Make it a working directory with a settings file, as the page has it."""
+    variables = {**database, "JWT_SECRET_KEY": "k" * 32, "JWT_EXPIRE_SECONDS": "3600"}
+    variables["FRACTAL_DEFAULT_GROUP_NAME"] = "All"
+    (folder / ".fractal_server.env").write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
+    return folder
+
+
+@pytest.fixture
+def configured(folder: Path, database_environment: dict[str, str]) -> Path:
+    """With a migrated database."""
+    return configure(folder, database_environment)
+
+
+def fractalctl(cwd: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [str(BIN / "fractalctl"), *arguments]
+    return subprocess.run(argv, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def initialise(cwd: Path, environment: dict[str, str], *more: str) -> subprocess.CompletedProcess[str]:
+    admin = ("--admin-email", EMAIL, "--admin-pwd", PASSWORD, "--admin-project-dir", "/projects")
+    return fractalctl(
+        cwd, environment, "init-db-data", *admin, *(more or ("--resource", "default", "--profile", "default"))
+    )
+
+
+def run_job(url: str, folder: Path, email: str = EMAIL, password: str = PASSWORD) -> None:
+    api = Api.login(url, email, password)
+    try:
+        tasks = api.get("/api/v2/task/")
+        task = tasks[0]["id"] if tasks else api.puppet_task(folder)
+        project, dataset, workflow = api.prepared(folder, task, images=3)
+        job = api.finished(project, api.submit(project, dataset, workflow))
+        assert job["status"] == "done", job["log"]
+    finally:
+        api.close()
+
+
+def test_set_db_and_init_db_data_say_what_they_do(
+    folder: Path, empty_database: dict[str, str], bare_environment: dict[str, str]
+) -> None:
+    configure(folder, empty_database)
+    first = fractalctl(folder, bare_environment, "set-db")
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith("START: Run alembic.config, with argv=['-c', '")
+    assert first.stdout.endswith("alembic.ini', 'upgrade', 'head']\nEND: alembic.config\n")
+    assert fractalctl(folder, bare_environment, "set-db").returncode == 0
+
+    done = initialise(folder, bare_environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in ("Prepared default resource data.", "Prepared default profile data.", f"for {EMAIL}."):
+        assert line in done.stdout
+    again = initialise(folder, bare_environment)
+    assert (again.returncode, "There exist already num_resources=1 resources. Exit." in again.stdout) == (1, True)
+
+
+def test_init_db_data_refuses_what_is_half_or_wrong(configured: Path, bare_environment: dict[str, str]) -> None:
+    (configured / "wrong.json").write_text(json.dumps({"type": "local"}))
+    for arguments, text in [
+        (("--admin-email", EMAIL), "You must provide either both or none of `--admin-email`, `--admin-pwd` and "),
+        (("--resource", "default"), "You must provide both --resource and --profile. Exit."),
+        (("--resource", "missing.json", "--profile", "default"), "missing.json"),
+        (("--resource", "wrong.json", "--profile", "default"), "ERROR: Invalid resource data."),
+    ]:
+        done = fractalctl(configured, bare_environment, "init-db-data", *arguments)
+        assert done.returncode == 1
+        assert text in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_half_configured_database_is_named(folder: Path, bare_environment: dict[str, str]) -> None:
+    done = fractalctl(folder, bare_environment | {"POSTGRES_USER": "somebody"}, "start")
+    assert done.returncode == 1
+    assert done.stderr.startswith("fractalctl: POSTGRES_DB: ")
+
+
+def test_start_serves_the_app_and_runs_jobs(configured: Path, bare_environment: dict[str, str]) -> None:
+    resource = {
+        "type": "local",
+        "name": "here",
+        "jobs_local_dir": str(configured / "some" / "jobs"),
+        "tasks_local_dir": str(configured / "some" / "tasks"),
+        "jobs_poll_interval": 0,
+        "tasks_python_config": {"default_version": "3.11", "versions": {"3.11": sys.executable}},
+        "tasks_pixi_config": {},
+        "jobs_runner_config": {},
+    }
+    (configured / "resource.json").write_text(json.dumps(resource))
+    done = initialise(configured, bare_environment, "--resource", "resource.json", "--profile", "default")
+    assert done.returncode == 0, done.stdout + done.stderr
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    argv = [str(BIN / "fractalctl"), "start", "-p", str(port)]
+    with running(argv, cwd=configured, environment=bare_environment) as server:
+        until(lambda: is_alive(url), "the server answers")
+        second = fractalctl(configured, bare_environment | {"FRACTAL_HOME": str(configured / "2")}, *argv[1:])
+        assert (second.returncode, "is not free to listen on" in second.stderr) == (3, True)
+        run_job(url, configured)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    until(lambda: not processes_of(configured), "nothing is left running")
+
+
+def test_reload_serves_the_app(configured: Path, bare_environment: dict[str, str]) -> None:
+    assert initialise(configured, bare_environment).returncode == 0
+    port = free_port()
+    argv = [str(BIN / "fractalctl"), "start", "--host", "0.0.0.0", "--port", str(port), "--reload"]
+    with running(argv, cwd=configured, environment=bare_environment):
+        until(lambda: is_alive(f"http://127.0.0.1:{port}"), "the server answers")
+        run_job(f"http://127.0.0.1:{port}", configured)
+    until(lambda: not processes_of(configured), "nothing is left running")
+
+
+def test_gunicorn_workers_run_jobs_and_replace_each_other(configured: Path, bare_environment: dict[str, str]) -> None:
+    assert initialise(configured, bare_environment).returncode == 0
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    argv = [str(BIN / "gunicorn"), "fractal_server.main:app", "--workers", "2", "--bind", f"127.0.0.1:{port}"]
+    argv += ["--worker-class", "uvicorn.workers.UvicornWorker"]
+    with running(argv, cwd=configured, environment=bare_environment):
+        until(lambda: is_alive(url), "the server answers")
+        run_job(url, configured)
+        runtime = json.loads((configured / ".fractal" / "runtime.json").read_text())
+        os.kill(runtime["supervisor"], signal.SIGKILL)
+        run_job(url, configured)
+        taken_over = json.loads((configured / ".fractal" / "runtime.json").read_text())
+        assert taken_over["supervisor"] != runtime["supervisor"]
+    until(lambda: not processes_of(configured), "nothing is left running")
+
+
+def test_start_with_nothing_configured_brings_its_own_postgres(folder: Path, bare_environment: dict[str, str]) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    argv = [str(BIN / "fractalctl"), "start", "-p", str(port)]
+    for _ in range(2):  # the second start finds the first one's data
+        with running(argv, cwd=folder, environment=bare_environment) as server:
+            until(lambda: is_alive(url), "the server answers")
+            password = (folder / ".fractal" / "secrets" / "admin_password").read_text()
+            run_job(url, folder, password=password)
+            server.send_signal(signal.SIGKILL)  # nothing stays locked
+        until(lambda: not processes_of(folder), "nothing is left running")
+    assert len((folder / "marks").read_text().split()) == 6

@@ -1,0 +1,69 @@
+"""Processes that tests start, and what they leave."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
+        time.sleep(0.05)
+
+
+def is_alive(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/api/alive/", timeout=2).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def running(argv: list[str], *, cwd: Path, environment: dict[str, str]) -> Generator[subprocess.Popen[bytes]]:
+    """A process with its output in `cwd`/output.log; SIGTERM at the end, unless it has ended."""
+    with (cwd / "output.log").open("ab") as output:
+        process = subprocess.Popen(
+            argv, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def processes_of(directory: Path) -> dict[int, str]:
+    """Living processes that have `directory` in their command line, environment or working directory."""
+    marker = str(directory).encode()
+    found: dict[int, str] = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes()
+            cwd = str((entry / "cwd").readlink()).encode()
+            texts = (command, (entry / "environ").read_bytes(), cwd)
+        except OSError:
+            continue
+        if command and any(marker in text for text in texts):
+            found[int(entry.name)] = command.replace(b"\0", b" ").decode()
+    return found
