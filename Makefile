@@ -44,6 +44,7 @@ CLIENT := .venv-client
 DEMO := .venv-demo
 URL ?=
 FRACTAL_HOME ?= .fractal
+COMPOSE := deploy/compose
 
 $(CLIENT)/.installed: requirements-client.txt $(VENV)/.installed
 	$(PYTHON) -m venv $(CLIENT)
@@ -66,10 +67,30 @@ down: install  ## Stop the embedded stack, whole
 status: install  ## What of the embedded stack runs
 	$(BIN)/python -m fractal_server.embedded status
 
+# A server that is not ours to start: by default the one of compose-up, with its administrator and its folder.
+ADMIN_PASSWORD_FILE := $(or $(FRACTAL_ADMIN_PASSWORD_FILE),$(if $(URL),$(COMPOSE)/.admin-password,$(FRACTAL_HOME)/secrets/admin_password))
+DATA ?= $(if $(URL),$(CURDIR)/$(COMPOSE)/data)
+
 demo: install $(CLIENT)/.installed $(DEMO)/.installed  ## A real workflow on real images (URL=… for a running server)
-	$(if $(URL),,$(BIN)/python -m fractal_server.embedded up)
-	FRACTAL_ADMIN_PASSWORD_FILE=$${FRACTAL_ADMIN_PASSWORD_FILE:-$(FRACTAL_HOME)/secrets/admin_password} \
-		$(BIN)/python examples/demo/demo.py \
+	$(if $(URL),test -f $(ADMIN_PASSWORD_FILE) || $(MAKE) --no-print-directory compose-password,$(BIN)/python -m fractal_server.embedded up)
+	FRACTAL_ADMIN_PASSWORD_FILE=$(ADMIN_PASSWORD_FILE) $(BIN)/python examples/demo/demo.py \
 		--url $${URL:-$$($(BIN)/python -m fractal_server.embedded url)} \
 		--client $(CLIENT)/bin/fractal --python $(DEMO)/bin/python --output demo-output \
 		$(if $(DATA),--data $(DATA))
+
+# Files on the shared folder belong to whoever starts the stack; as root, to the ordinary account 1000.
+COMPOSE_ACCOUNT := $(if $(filter-out 0,$(shell id -u)),FRACTAL_UID=$(shell id -u) FRACTAL_GID=$(shell id -g))
+
+.PHONY: compose-up compose-down compose-password
+
+compose-up:  ## Start all services in containers (docker compose)
+	cd $(COMPOSE) && $(COMPOSE_ACCOUNT) docker compose up --build --detach --wait
+	@$(MAKE) --no-print-directory compose-password
+	@echo "Fractal Server   http://127.0.0.1:$${FRACTAL_PORT:-8000}"
+	@echo "administrator    admin@example.org, password in $(COMPOSE)/.admin-password"
+
+compose-down:  ## Stop the containers; data and volumes stay
+	cd $(COMPOSE) && docker compose down
+
+compose-password:
+	@umask 077 && cd $(COMPOSE) && docker compose exec -T jobs-api cat /run/secrets/FRACTAL_ADMIN_PASSWORD > .admin-password

@@ -164,7 +164,8 @@ class PipEnvironment:
         await self._steps.run("create_venv", argv)
 
     async def _install(self, name: str, requirements: list[str]) -> None:
-        argv = [uv(), "pip", "install", "--no-config", "--python", str(self.python)]
+        # Compiled here and once: users who run tasks may not write into the environment.
+        argv = [uv(), "pip", "install", "--no-config", "--compile-bytecode", "--python", str(self.python)]
         await self._steps.run(name, [*argv, "--cache-dir", str(self._cache), "--link-mode", "hardlink", *requirements])
 
     async def _freeze(self) -> str:

@@ -19,7 +19,7 @@ AGENT_PASSWORD: "{agent_password}"
 
 def spec(home: Home, port: int) -> ChildSpec:
     directory = home.directory("nats")
-    directory.mkdir(exist_ok=True)
+    (directory / "site").mkdir(mode=0o700, parents=True, exist_ok=True)
     file = directory / "nats.conf"
     shutil.copyfile(CONFIGURATION, file)
     text = SITE.format(
@@ -28,7 +28,7 @@ def spec(home: Home, port: int) -> ChildSpec:
         server_password=home.secret("nats_server_password"),
         agent_password=home.secret("nats_agent_password"),
     )
-    descriptor = os.open(directory / "site.conf", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    descriptor = os.open(directory / "site" / "site.conf", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w") as stream:
         stream.write(text)
 
