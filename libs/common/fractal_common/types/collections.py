@@ -39,7 +39,7 @@ def _homogeneous(filters: dict[str, list[Any]]) -> dict[str, list[Any]]:
 
 
 def _no_reserved(arguments: dict[str, Any]) -> dict[str, Any]:
-    reserved = RESERVED_ARGUMENTS & set(arguments)
+    reserved = set(arguments) & RESERVED_ARGUMENTS
     if reserved:
         raise ValueError(f"`args` contains the following forbidden keys: {reserved}")
     return arguments
