@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CLIENT := .venv-client
+DEMO := .venv-demo
 PACKAGES := libs/common services/auth services/jobs services/runner-agent services/standalone
 
 .DEFAULT_GOAL := help
@@ -28,7 +30,7 @@ lint: install  ## Style
 types: install  ## Types, strictly
 	$(BIN)/basedpyright --level error
 
-test: install  ## All tests (real Postgres and NATS, started from wheels)
+test: install $(CLIENT)/.installed  ## All tests (real Postgres and NATS, started from wheels)
 	$(BIN)/python -m pytest
 
 lock: install  ## Pin the requirements again, with hashes and without index addresses
@@ -40,8 +42,6 @@ lock: install  ## Pin the requirements again, with hashes and without index addr
 clean:  ## Remove the virtual environment
 	rm -rf $(VENV)
 
-CLIENT := .venv-client
-DEMO := .venv-demo
 URL ?=
 FRACTAL_HOME ?= .fractal
 COMPOSE := deploy/compose

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,12 @@ class Api:
         return self.post(path, {}, 202, workflow_id=workflow, dataset_id=dataset)["id"]
 
     def finished(self, project: int, job: int, timeout_s: float = 60) -> dict[str, Any]:
-        """The job, once it is final."""
+        """The job, once it is final; a server that does not answer is asked again."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            answer = self.http.get(f"/api/v2/project/{project}/job/{job}/")
-            if answer.status_code == 200 and answer.json()["status"] != "submitted":
-                return answer.json()
+            with suppress(httpx.TransportError):
+                answer = self.http.get(f"/api/v2/project/{project}/job/{job}/")
+                if answer.status_code == 200 and answer.json()["status"] != "submitted":
+                    return answer.json()
             time.sleep(POLL_S)
         raise AssertionError(f"job {job} is not final after {timeout_s} s")

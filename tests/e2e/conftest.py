@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from .embedded import Embedded
+
 SETTINGS = ("POSTGRES_", "FRACTAL_", "JWT_")
 
 
@@ -21,3 +23,16 @@ def folder() -> Generator[Path]:
 @pytest.fixture
 def bare_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Generator[Embedded]:
+    with tempfile.TemporaryDirectory(prefix="fractal-embedded-", ignore_cleanup_errors=True) as directory:
+        Path(directory).chmod(0o755)
+        home = Path(directory) / "home"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+        stack = Embedded(home, environment | {"FRACTAL_HOME": str(home)})
+        done = stack.command("up")
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield stack
+        stack.command("down")

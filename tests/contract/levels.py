@@ -1,0 +1,122 @@
+"""Who may call what (identity §4.1): one row a route; the test fails for a route that has none."""
+
+from enum import IntEnum
+
+
+class Level(IntEnum):
+    """Each includes those before it, but for SUPER, which looks at nothing but its own flag."""
+
+    PUBLIC = 0
+    ACTIVE = 1
+    VERIFIED = 2
+    GUEST = 3
+    USER = 4
+    SUPER = 5
+
+
+LEVELS = {
+    Level.PUBLIC: ["GET /api/alive/", "POST /auth/token/login/"],
+    Level.ACTIVE: [
+        "POST /auth/token/logout/",
+        "GET /auth/current-user/",
+        "PATCH /auth/current-user/",
+        "GET /auth/current-user/profile-info/",
+    ],
+    Level.VERIFIED: ["GET /auth/current-user/allowed-viewer-paths/"],
+    Level.GUEST: [
+        "GET /api/v2/project/",
+        "GET /api/v2/project/{project_id}/",
+        "GET /api/v2/project/{project_id}/dataset/",
+        "GET /api/v2/project/{project_id}/dataset/{dataset_id}/",
+        "GET /api/v2/project/{project_id}/dataset/{dataset_id}/export/",
+        "GET /api/v2/dataset/",
+        "GET /api/v2/job/",
+        "GET /api/v2/project/{project_id}/job/",
+        "GET /api/v2/project/{project_id}/job/{job_id}/",
+        "GET /api/v2/project/{project_id}/job/{job_id}/download/",
+        "GET /api/v2/project/{project_id}/workflow/{workflow_id}/job/",
+        "GET /api/v2/project/{project_id}/latest-job/",
+        "GET /api/v2/project/{project_id}/status/run/",
+        "GET /api/v2/project/{project_id}/status/run/{history_run_id}/units/",
+        "GET /api/v2/project/{project_id}/status/unit-log/",
+        "GET /api/v2/task/",
+        "GET /api/v2/task/{task_id}/",
+        "GET /api/v2/task-group/",
+        "GET /api/v2/task-group/{task_group_id}/",
+        "GET /api/v2/task-group/activity/",
+        "GET /api/v2/task-group/activity/{task_group_activity_id}/",
+        "GET /api/v2/project/{project_id}/workflow/",
+        "GET /api/v2/project/{project_id}/workflow/{workflow_id}/",
+        "GET /api/v2/project/{project_id}/workflow/{workflow_id}/type-filters-flow/",
+        "GET /api/v2/project/{project_id}/workflow/{workflow_id}/wftask/{workflow_task_id}/",
+        "POST /api/v2/project/{project_id}/dataset/{dataset_id}/images/query/",
+        "POST /api/v2/project/{project_id}/dataset/{dataset_id}/images/verify-unique-types/",
+        "POST /api/v2/project/{project_id}/dataset/{dataset_id}/images/non-processed/",
+        "POST /api/v2/project/{project_id}/status/images/",
+        "POST /api/v2/project/{project_id}/status/image-log/",
+    ],
+    Level.USER: [
+        "POST /api/v2/project/",
+        "PATCH /api/v2/project/{project_id}/",
+        "DELETE /api/v2/project/{project_id}/",
+        "POST /api/v2/project/{project_id}/star/",
+        "POST /api/v2/project/{project_id}/unstar/",
+        "POST /api/v2/project/{project_id}/dataset/",
+        "POST /api/v2/project/{project_id}/dataset/import/",
+        "PATCH /api/v2/project/{project_id}/dataset/{dataset_id}/",
+        "DELETE /api/v2/project/{project_id}/dataset/{dataset_id}/",
+        "POST /api/v2/project/{project_id}/dataset/{dataset_id}/star/",
+        "POST /api/v2/project/{project_id}/dataset/{dataset_id}/unstar/",
+        "POST /api/v2/project/{project_id}/dataset/{dataset_id}/images/",
+        "PATCH /api/v2/project/{project_id}/dataset/{dataset_id}/images/",
+        "DELETE /api/v2/project/{project_id}/dataset/{dataset_id}/images/",
+        "POST /api/v2/project/{project_id}/job/submit/",
+        "GET /api/v2/project/{project_id}/job/{job_id}/stop/",
+        "POST /api/v2/project/{project_id}/workflow/",
+        "PATCH /api/v2/project/{project_id}/workflow/{workflow_id}/",
+        "DELETE /api/v2/project/{project_id}/workflow/{workflow_id}/",
+        "POST /api/v2/project/{project_id}/workflow/{workflow_id}/star/",
+        "POST /api/v2/project/{project_id}/workflow/{workflow_id}/unstar/",
+        "POST /api/v2/project/{project_id}/workflow/{workflow_id}/wftask/",
+        "PATCH /api/v2/project/{project_id}/workflow/{workflow_id}/wftask/{workflow_task_id}/",
+        "DELETE /api/v2/project/{project_id}/workflow/{workflow_id}/wftask/{workflow_task_id}/",
+        "POST /api/v2/task/",
+        "PATCH /api/v2/task/{task_id}/",
+        "DELETE /api/v2/task/{task_id}/",
+        "POST /api/v2/task/collect/pip/",
+        "POST /api/v2/task/collect/custom/",
+        "PATCH /api/v2/task-group/{task_group_id}/",
+        "POST /api/v2/task-group/{task_group_id}/deactivate/",
+        "POST /api/v2/task-group/{task_group_id}/reactivate/",
+        "POST /api/v2/task-group/{task_group_id}/delete/",
+    ],
+    Level.SUPER: [
+        "POST /auth/register/",
+        "GET /auth/users/",
+        "GET /auth/users/{user_id}/",
+        "PATCH /auth/users/{user_id}/",
+        "POST /auth/users/{user_id}/set-groups/",
+        "GET /auth/group/",
+        "POST /auth/group/",
+        "GET /auth/group/{group_id}/",
+        "DELETE /auth/group/{group_id}/",
+        "POST /auth/group/{group_id}/add-user/{user_id}/",
+        "POST /auth/group/{group_id}/remove-user/{user_id}/",
+        "GET /api/settings/app/",
+        "GET /api/settings/database/",
+        "GET /api/settings/email/",
+        "GET /api/settings/oauth/",
+        "GET /admin/v2/resource/",
+        "POST /admin/v2/resource/",
+        "GET /admin/v2/resource/{resource_id}/",
+        "PUT /admin/v2/resource/{resource_id}/",
+        "DELETE /admin/v2/resource/{resource_id}/",
+        "GET /admin/v2/resource/{resource_id}/profile/",
+        "POST /admin/v2/resource/{resource_id}/profile/",
+        "GET /admin/v2/profile/",
+        "GET /admin/v2/profile/{profile_id}/",
+        "PUT /admin/v2/profile/{profile_id}/",
+        "DELETE /admin/v2/profile/{profile_id}/",
+    ],
+}
+ROUTES = {route: level for level, routes in LEVELS.items() for route in routes}
