@@ -7,7 +7,7 @@ DEMO := .venv-demo
 PACKAGES := libs/common services/auth services/jobs services/runner-agent services/standalone
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types test lock clean
+.PHONY: help install lint types test test-compose lock clean
 
 help:  ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ types: install  ## Types, strictly
 
 test: install $(CLIENT)/.installed  ## All tests (real Postgres and NATS, started from wheels)
 	$(BIN)/python -m pytest
+
+test-compose: install  ## Tests of the compose project (needs a Docker engine)
+	@docker info > /dev/null 2>&1 || { echo "make test-compose needs a running Docker engine"; exit 1; }
+	$(BIN)/python -m pytest tests/compose/test_compose.py
 
 lock: install  ## Pin the requirements again, with hashes and without index addresses
 	for name in requirements requirements-embedded requirements-dev requirements-client; do \

@@ -53,11 +53,11 @@ class Api:
     def close(self) -> None:
         self.http.close()
 
-    def puppet_task(self, folder: Path, name: str = "Puppet") -> int:
+    def puppet_task(self, folder: Path, name: str = "Puppet", python: str = sys.executable) -> int:
         """A parallel task that writes a mark for each image into `folder`/marks; returns its id."""
         script = folder / "puppet.py"
         script.write_text(PUPPET)
-        command = f"{sys.executable} -I -S {script}"
+        command = f"{python} -I -S {script}"
         body = {"name": name, "version": "1", "type": "parallel", "command_parallel": command}
         return self.post("/api/v2/task/", body)["id"]
 
