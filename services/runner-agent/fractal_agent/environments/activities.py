@@ -22,6 +22,8 @@ from fractal_agent.settings import Confinement
 
 log = get_logger(__name__)
 
+KEEP_RESULTS_S = 30 * 24 * 3600.0
+
 
 class Activities:
     """A restart finds the journal and carries out again what was cut short; a finished one is only told again."""
@@ -35,6 +37,7 @@ class Activities:
         self._running: dict[int, asyncio.Task[None]] = {}
 
     def attach_all(self) -> None:
+        self._forget_old_results()
         for file in self._folder.glob("*.command.json"):
             self._begin(EnvironmentCommand.model_validate_json(file.read_text()))
 
@@ -43,8 +46,16 @@ class Activities:
         self._confinement.check(command.path)
         if command.activity_id in self._running:
             return
+        self._forget_old_results()
         write_json(self._file(command.activity_id, "command"), command.model_dump(mode="json"))
         self._begin(command)
+
+    def _forget_old_results(self) -> None:
+        """A result answers a command that is delivered again; after this long none is."""
+        oldest = time.time() - KEEP_RESULTS_S
+        for file in self._folder.glob("*.result.json"):
+            if file.stat().st_mtime < oldest:
+                file.unlink(missing_ok=True)
 
     async def close(self) -> None:
         for task in self._running.values():
