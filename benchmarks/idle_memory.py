@@ -1,6 +1,6 @@
 """Memory of an idle embedded stack: proportional set size of every process, against the budget of 450 MB.
 
-    python benchmarks/idle_memory.py
+python benchmarks/idle_memory.py
 """
 
 import json
