@@ -196,3 +196,22 @@ def test_before_a_submission(server: Server, user: Person, prepared: Ids) -> Non
     assert len(user.api.post(f"{images}non-processed/", {}, 200, **which)) == 4
     missing = user.api.get(f"/api/v2/project/{project}/latest-job/", 404, workflow_id=workflow, dataset_id=dataset)
     assert missing == {"detail": f"Job with workflow_id={workflow} and dataset_id={dataset} not found."}
+
+
+def test_a_job_is_stopped_at_once(server: Server, user: Person, other: Person) -> None:
+    task = user.api.puppet_task(server.folder, f"slow {server.new_email()}")
+    ids = project, dataset, workflow = user.api.prepared(server.folder, task, images=2, sleep=60)
+    job = submit(user, ids)["id"]
+    path = f"/api/v2/project/{project}/job/{job}/stop/"
+    other.api.get(path, 403)
+    assert user.api.get(f"/api/v2/project/{project}/job/98765/stop/", 404) == {"detail": "Job not found"}
+    assert user.api.get(path, 202) is None
+    stopped = user.api.finished(project, job, timeout_s=10)
+    assert stopped["status"] == "failed"
+    assert "Failed due to job-execution shutdown." in stopped["log"]
+    assert user.api.get(path, 422) == {
+        "detail": "Cannot stop job: expected status 'submitted', but current status is 'failed'."
+    }
+    latest = user.api.get(f"/api/v2/project/{project}/latest-job/", workflow_id=workflow, dataset_id=dataset)
+    (status,) = latest["task_statuses"].values()
+    assert status is None or status["status"] == "failed"

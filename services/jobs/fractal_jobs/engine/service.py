@@ -34,6 +34,7 @@ ERROR_PAUSE_S = 1.0
 AGENT_ALIVE_S = 10.0
 SILENCE = timedelta(seconds=15)
 ACTIVITY_SILENCE = timedelta(seconds=60)
+STOP_REPEAT = timedelta(seconds=2)
 EARLY_DELAY_S = 0.2
 MAX_ATTEMPTS = 10
 
@@ -163,13 +164,14 @@ class Engine:
         await delivery.ack()
 
     async def _reconcile(self) -> None:
-        """Ask again about batches of living agents that have gone silent: their messages may have been lost."""
+        """Say again what a living agent may not have heard: batches gone silent, stops that have no effect."""
         while True:
             await asyncio.sleep(RECONCILE_INTERVAL_S)
             alive = [resource for resource, seen in self._agents.items() if time.monotonic() - seen < AGENT_ALIVE_S]
             if alive:
                 async with self._database.transaction() as session:
                     repeated = await outbox.repeat_silent_batches(session, alive, SILENCE)
+                    await executions.wake_stopping(session, alive, STOP_REPEAT)
                     repeated += await activities.repeat_silent(session, alive, ACTIVITY_SILENCE)
                 if repeated:
                     log.info("commands.repeated", count=repeated)

@@ -1,6 +1,7 @@
 """Jobs in progress."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from fractal_common.database.base import utcnow
@@ -22,6 +23,8 @@ from fractal_common.database.models import (
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
+
+from fractal_jobs.domain.states import JobState
 
 
 async def due(session: AsyncSession, limit: int) -> list[int]:
@@ -45,6 +48,20 @@ async def wake(session: AsyncSession, run_id: int) -> int | None:
     """Ask the engines to look at the job whose run this is; returns the job's id."""
     statement = update(Execution).where(Execution.run_id == run_id).values(wake_at=utcnow()).returning(Execution.job_id)
     return await session.scalar(statement)
+
+
+async def wake_stopping(session: AsyncSession, resources: Sequence[int], older_than: timedelta) -> None:
+    """Look again at running jobs whose stop was asked for a while ago: the agent may not have heard of it."""
+    await session.execute(
+        update(Execution)
+        .where(
+            Execution.stop_requested_at < utcnow() - older_than,
+            Execution.state == JobState.RUNNING,
+            Execution.resource_id.in_(resources),
+            Execution.wake_at.is_(None),
+        )
+        .values(wake_at=utcnow())
+    )
 
 
 async def job(session: AsyncSession, job_id: int) -> Job:
