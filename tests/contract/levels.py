@@ -72,6 +72,7 @@ LEVELS = {
         "DELETE /api/v2/project/{project_id}/dataset/{dataset_id}/images/",
         "POST /api/v2/project/{project_id}/job/submit/",
         "GET /api/v2/project/{project_id}/job/{job_id}/stop/",
+        "POST /api/v2/project/{project_id}/job/{job_id}/retry/",
         "POST /api/v2/project/{project_id}/workflow/",
         "PATCH /api/v2/project/{project_id}/workflow/{workflow_id}/",
         "DELETE /api/v2/project/{project_id}/workflow/{workflow_id}/",

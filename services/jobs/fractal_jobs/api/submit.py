@@ -1,25 +1,16 @@
-"""`/job/submit/`: a job is accepted."""
-
-from typing import Any
+"""`/job/submit/` and `/job/{id}/retry/`: a job is accepted."""
 
 from fastapi import APIRouter, HTTPException, Query
-from fractal_common import REFERENCE_VERSION
-from fractal_common.database.base import utcnow
-from fractal_common.database.models import Dataset, Execution, Job, Profile, Project, Resource, Workflow
-from fractal_common.types import ResourceType
+from fractal_common.database.models import Workflow
 
 from fractal_jobs.api import access
+from fractal_jobs.api.acceptance import Retry, accept
 from fractal_jobs.api.access import EXECUTE, PathId
-from fractal_jobs.api.principals import Principal, Writer
-from fractal_jobs.api.profiles import validated
-from fractal_jobs.api.schemas.jobs import JobCreate, JobRead
+from fractal_jobs.api.principals import Writer
+from fractal_jobs.api.schemas.jobs import JobCreate, JobRead, JobRetryRead
 from fractal_jobs.api.transactions import Session
-from fractal_jobs.api.workflowtasks import check_filters
 from fractal_jobs.domain.indices import task_range
-from fractal_jobs.domain.names import cache_dir, job_folder
-from fractal_jobs.domain.paths import join
-from fractal_jobs.domain.states import JobState
-from fractal_jobs.queries import jobs, projects, workflows
+from fractal_jobs.queries import jobs, workflows
 
 router = APIRouter()
 
@@ -33,57 +24,12 @@ async def submit_job(
     workflow_id: int = Query(),
     dataset_id: int = Query(),
 ) -> object:
-    """The job and its execution, the engine's work order, are written in one transaction."""
     project, dataset = await access.dataset(session, principal, project_id, dataset_id, EXECUTE)
     if project.resource_id != principal.resource_id:
         raise HTTPException(422, "Project resource does not match with user's resource")
     _, workflow = await access.workflow(session, principal, project_id, workflow_id, EXECUTE)
     first, last = await _range(session, workflow, body)
-    rows = await jobs.selected_tasks(session, workflow.id, first, last)
-    for workflow_task, task in rows:
-        await access.task(session, principal, task.id, require_active=True)
-        check_filters(task, workflow_task.type_filters)
-    resource, profile = validated(principal)
-    if resource.prevent_new_submissions:
-        raise HTTPException(422, f"The '{resource.name}' resource does not currently accept new job submissions.")
-    account = _account(principal, body.slurm_account)
-    if await projects.submitted_jobs(session, dataset_id=dataset.id):
-        raise HTTPException(422, f"Dataset {dataset.id} is already in use in submitted job(s).")
-    job = Job(
-        project_id=project.id,
-        workflow_id=workflow.id,
-        dataset_id=dataset.id,
-        user_email=principal.user.email,
-        slurm_account=account,
-        worker_init=body.worker_init or None,
-        first_task_index=first,
-        last_task_index=last,
-        attribute_filters=body.attribute_filters,
-        type_filters=body.type_filters,
-        fractal_server_version=REFERENCE_VERSION,
-        start_timestamp=utcnow(),
-        status="submitted",
-        **_dumps(project, workflow, dataset),
-    )
-    session.add(job)
-    await session.flush()
-    folder = job_folder(project.id, workflow.id, job.id, job.start_timestamp)
-    caches = cache_dir(principal.user.project_dirs[0])
-    job.working_dir = join(resource.jobs_local_dir, folder)
-    job.working_dir_user = _user_folder(resource, profile, folder, caches)
-    session.add(
-        Execution(
-            job_id=job.id,
-            resource_id=resource.id,
-            profile_id=profile.id,
-            user_id=principal.id,
-            cache_dir=caches,
-            state=JobState.ACCEPTED,
-        )
-    )
-    await jobs.touch_groups(session, [task.id for _, task in rows], job)
-    await session.flush()
-    return await jobs.whole(session, job.id)
+    return await accept(session, principal, project, dataset, workflow, body, first, last)
 
 
 async def _range(session: Session, workflow: Workflow, body: JobCreate) -> tuple[int, int]:
@@ -100,43 +46,27 @@ async def _range(session: Session, workflow: Workflow, body: JobCreate) -> tuple
         ) from None
 
 
-def _account(principal: Principal, asked: str | None) -> str | None:
-    """The account asked for, else the user's first one."""
-    accounts = principal.user.slurm_accounts
-    if asked is not None and asked not in accounts:
-        raise HTTPException(422, f"SLURM account '{asked}' is not among those available to the current user")
-    return asked if asked is not None else next(iter(accounts), None)
-
-
-def _user_folder(resource: Resource, profile: Profile, folder: str, caches: str) -> str:
-    match resource.type:
-        case ResourceType.SLURM_SUDO:
-            return join(caches, folder)
-        case ResourceType.SLURM_SSH:
-            return join(profile.jobs_remote_dir or "/", folder)
-        case _:
-            return join(resource.jobs_local_dir, folder)
-
-
-def _dumps(project: Project, workflow: Workflow, dataset: Dataset) -> dict[str, dict[str, Any]]:
-    """What the job shows of its project, workflow and dataset for ever, as they are now."""
-
-    def stamp(row: Project | Workflow | Dataset) -> str:
-        return row.timestamp_created.isoformat().replace("+00:00", "Z")
-
-    return {
-        "project_dump": {"id": project.id, "name": project.name, "timestamp_created": stamp(project)},
-        "workflow_dump": {
-            "id": workflow.id,
-            "name": workflow.name,
-            "project_id": project.id,
-            "timestamp_created": stamp(workflow),
-        },
-        "dataset_dump": {
-            "id": dataset.id,
-            "name": dataset.name,
-            "project_id": project.id,
-            "timestamp_created": stamp(dataset),
-            "zarr_dir": dataset.zarr_dir,
-        },
-    }
+@router.post("/project/{project_id}/job/{job_id}/retry/", response_model=JobRetryRead, status_code=202)
+async def retry_job(principal: Writer, session: Session, project_id: PathId, job_id: PathId) -> object:
+    """What failed in a job's last run, and the tasks after it, as a new job."""
+    old = await access.job(session, principal, project_id, job_id, EXECUTE)
+    if old.status != "failed":
+        raise HTTPException(422, f"Cannot retry job {old.id}: expected status 'failed', but it is '{old.status}'.")
+    if old.workflow_id is None or old.dataset_id is None:
+        raise HTTPException(422, f"Cannot retry job {old.id}: its workflow or its dataset has been deleted.")
+    project, dataset = await access.dataset(session, principal, project_id, old.dataset_id, EXECUTE)
+    _, workflow = await access.workflow(session, principal, project_id, old.workflow_id, EXECUTE)
+    point = await jobs.failure(session, old.id)
+    order = await workflows.ordered_ids(session, workflow.id)
+    if point is None or point.workflowtask_id not in order:
+        raise HTTPException(422, f"Cannot retry job {old.id}: no task of its workflow has failed in it.")
+    first = order.index(point.workflowtask_id)
+    last = max(first, min(old.last_task_index, len(order) - 1))
+    body = JobCreate(attribute_filters=old.attribute_filters, type_filters=point.current_types)
+    if old.worker_init:
+        body.worker_init = old.worker_init
+    if old.slurm_account in principal.user.slurm_accounts:
+        body.slurm_account = old.slurm_account
+    retry = Retry(old.id, point.run_id, point.image_statuses)
+    job = await accept(session, principal, project, dataset, workflow, body, first, last, retry)
+    return JobRetryRead(**JobRead.model_validate(job, from_attributes=True).model_dump(), retry_of=old.id)

@@ -1,7 +1,7 @@
 """Images of a dataset, and which of them a filter selects."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Attributes = Mapping[str, Any]
@@ -34,3 +34,15 @@ def matches_attributes(image: Image, filters: Mapping[str, Sequence[Any]]) -> bo
 def select(images: Iterable[Image], types: Types, attributes: Mapping[str, Sequence[Any]]) -> list[Image]:
     """Images that match all filters, in their order."""
     return [image for image in images if matches_types(image, types) and matches_attributes(image, attributes)]
+
+
+def with_status(image: Image, statuses: Mapping[str, str] | None) -> Image:
+    """Carrying the pseudo-attribute, if statuses are in use and the image has one."""
+    status = (statuses or {}).get(image.zarr_url)
+    return image if status is None else replace(image, attributes={**image.attributes, STATUS_ATTRIBUTE: status})
+
+
+def without_status(image: Image) -> Image:
+    """As it is stored."""
+    kept = {key: value for key, value in image.attributes.items() if key != STATUS_ATTRIBUTE}
+    return replace(image, attributes=kept)

@@ -6,7 +6,7 @@ from typing import Any
 
 from fractal_common.types import TaskType
 
-from fractal_jobs.domain import filters, joblog, merging
+from fractal_jobs.domain import filters, images, joblog, merging
 from fractal_jobs.domain.errors import InvalidOutput, MergeError, NonUniqueUrls, PlanError
 from fractal_jobs.domain.outputs import deduplicate, parse_init_output, parse_task_output
 from fractal_jobs.domain.planning import NON_PARALLEL, PARALLEL, check_size, local_processes, plan_compute
@@ -109,8 +109,16 @@ async def _merge(progress: Progress, good: list[Result], inputs: list[str]) -> i
         # An input image that somebody removed meanwhile is not made again.
         updates = [update for update in merged.image_list_updates if update.zarr_url in known]
         merged = merged.model_copy(update={"image_list_updates": updates})
+    statuses = progress.image_statuses
+    known = {url: images.with_status(image, statuses) for url, image in known.items()}
     changes = merging.apply(merged, known, zarr_dir=dataset.zarr_dir, output_types=task.output_types)
-    await image_queries.write(session, dataset.id, [*changes.edited, *changes.created])
+    changed = [*changes.edited, *changes.created]
+    if statuses is not None:
+        # An image made from one that the status filter lets pass, passes as well.
+        inherited = {image.zarr_url: image.attributes.get(images.STATUS_ATTRIBUTE) for image in changed}
+        progress.image_statuses = {url: status for url, status in {**statuses, **inherited}.items() if status}
+        changed = [images.without_status(image) for image in changed]
+    await image_queries.write(session, dataset.id, changed)
     await image_queries.remove(session, dataset.id, changes.removed)
     await executions.forget_images(session, dataset.id, task.workflowtask_id, changes.removed)
     return len(changes.created)

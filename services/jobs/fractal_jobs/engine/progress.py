@@ -31,6 +31,15 @@ class Progress:
         return self.tasks[self.execution.position]
 
     @property
+    def image_statuses(self) -> dict[str, str] | None:
+        """Status of each image that the job's status filter lets pass, frozen when the job began; None: no filter."""
+        return (self.execution.snapshot or {}).get("image_statuses")
+
+    @image_statuses.setter
+    def image_statuses(self, statuses: dict[str, str]) -> None:
+        self.execution.snapshot = {**(self.execution.snapshot or {}), "image_statuses": statuses}
+
+    @property
     def workflow_name(self) -> str:
         return str(self.job.workflow_dump["name"])
 

@@ -8,12 +8,15 @@ from fractal_common.types import TaskType
 
 from fractal_jobs.domain import filters, images, joblog, names
 from fractal_jobs.domain.errors import ExecutionError, PlanError
+from fractal_jobs.domain.outputs import InitTaskOutput, as_json, deduplicate, parse_init_output
 from fractal_jobs.domain.planning import (
     NON_PARALLEL,
+    PARALLEL,
     TaskSnapshot,
     Wave,
     check_size,
     local_processes,
+    plan_compute,
     plan_parallel,
     plan_single,
 )
@@ -29,8 +32,14 @@ async def begin(progress: Progress) -> None:
     assert job.workflow_id is not None, "the caller has fetched the workflow"
     rows = await executions.workflow_tasks(session, job.workflow_id)
     selected = rows[job.first_task_index : job.last_task_index + 1]
-    execution.snapshot = {"tasks": [_snapshot(row, task).model_dump(mode="json") for row, task in selected]}
+    execution.snapshot = {
+        **(execution.snapshot or {}),
+        "tasks": [_snapshot(row, task).model_dump(mode="json") for row, task in selected],
+    }
     execution.current_types = dict(job.type_filters)
+    wanted = job.attribute_filters.get(images.STATUS_ATTRIBUTE)
+    if wanted is not None and progress.image_statuses is None:
+        progress.image_statuses = await _statuses(progress, wanted)
     resource = await executions.resource(session, execution.resource_id)
     profile = await executions.profile(session, execution.profile_id)
     facts: dict[str, object] = {
@@ -43,9 +52,20 @@ async def begin(progress: Progress) -> None:
         "job.first_task_index": job.first_task_index,
         "job.last_task_index": job.last_task_index,
     }
+    if execution.retry_of is not None:
+        facts["Retry of job"] = execution.retry_of
     for level, text in joblog.header(progress.workflow_name, progress.working_dir, facts):
         progress.write(level, text)
     progress.move(JobState.READY)
+
+
+async def _statuses(progress: Progress, wanted: list[str]) -> dict[str, str]:
+    """Of images that match; a converter has no images, and so nothing passes after one."""
+    first = progress.tasks[0]
+    if first.type.is_converter:
+        return {}
+    found = await units.image_statuses(progress.session, progress.dataset.id, first.workflowtask_id)
+    return {url: status for url, status in found.items() if status in wanted}
 
 
 async def start_task(progress: Progress) -> None:
@@ -62,7 +82,8 @@ async def start_task(progress: Progress) -> None:
     if not task.type.is_converter:
         types = filters.effective_types(execution.current_types, task.input_types, task.type_filters)
         available = images.select(await image_queries.load(session, progress.dataset.id), types, {})
-    urls = [image.zarr_url for image in images.select(available, {}, job.attribute_filters)]
+    candidates = [images.with_status(image, progress.image_statuses) for image in available]
+    urls = [image.zarr_url for image in images.select(candidates, {}, job.attribute_filters)]
     workflowtask = await executions.workflow_task(session, task.workflowtask_id)
     run_id = execution.run_id = await executions.add_run(
         session,
@@ -82,7 +103,7 @@ async def start_task(progress: Progress) -> None:
     job.executor_error_log = None
     try:
         _check_startable(task, resource, urls, types, job.attribute_filters)
-        wave = _plan(task, progress.dataset.zarr_dir, urls, resource)
+        wave = await _retry(progress, urls, resource) or _plan(task, progress.dataset.zarr_dir, urls, resource)
     except ExecutionError as error:
         await executions.set_run_status(session, run_id, "failed")
         progress.write("WARNING", f"END    {label} - ERROR.")
@@ -95,7 +116,7 @@ async def start_task(progress: Progress) -> None:
         await units.remember_images(
             session,
             run_id=run_id,
-            part=wave.part,
+            part=PARALLEL if task.type is TaskType.PARALLEL else NON_PARALLEL,
             dataset_id=progress.dataset.id,
             workflowtask_id=task.workflowtask_id,
         )
@@ -108,7 +129,7 @@ async def launch(progress: Progress, wave: Wave) -> None:
     assert execution.resource_id is not None, "a job that runs has a resource"
     folder = f"{progress.working_dir}/{names.task_subfolder(task.order, task.name)}"
     profile = await executions.profile(session, execution.profile_id)
-    first = execution.position == 0 and (wave.part == NON_PARALLEL or not task.type.is_compound)
+    first = execution.position == 0 and not await executions.batches(session, execution.run_id)
     spec: dict[str, Any] = {
         "working_dir": progress.working_dir,
         "new_working_dir": first,
@@ -155,6 +176,41 @@ def _check_startable(
         raise ExecutionError(joblog.empty_image_list(task.name, types, attributes))
     if resource.prevent_new_submissions:
         raise ExecutionError(f"Cannot run '{task.name}', since the '{resource.name}' resource is not currently active.")
+
+
+async def _retry(progress: Progress, urls: list[str], resource: Resource) -> Wave | None:
+    """Of the first task of a retry only what failed; None: all of it, as if it were no retry.
+
+    Images that have gone since, or that the filters no longer let pass, are left out.
+    """
+    session, execution, task = progress.session, progress.execution, progress.task
+    if execution.position != 0 or execution.retry_run_id is None:
+        return None
+    failed = await units.failed(session, execution.retry_run_id)
+    processes = local_processes(task.meta_parallel, resource.jobs_runner_config)
+    if task.type is TaskType.PARALLEL:
+        present = set(urls)
+        again = [url for _, _, images_of in failed for url in images_of if url in present]
+        return plan_parallel(task, again, processes) if again else None
+    if not task.type.is_compound:
+        return None
+    output = await units.init_output(session, execution.retry_run_id)
+    indices = [index for part, index, _ in failed if part == PARALLEL]
+    if output is None or not indices:
+        return None
+    items = deduplicate(parse_init_output(output).parallelization_list)
+    again_items = [items[index] for index in indices]
+    wave = plan_compute(task, again_items, processes)
+    assert execution.run_id is not None, "the caller has opened the run"
+    folder = f"{progress.working_dir}/{names.task_subfolder(task.order, task.name)}"
+    await units.add_succeeded_init(
+        session,
+        run_id=execution.run_id,
+        zarr_urls=urls,
+        logfile=f"{folder}/{NON_PARALLEL}--log.txt",
+        output=as_json(InitTaskOutput(parallelization_list=again_items)),
+    )
+    return wave
 
 
 def _plan(task: TaskSnapshot, zarr_dir: str, urls: list[str], resource: Resource) -> Wave:

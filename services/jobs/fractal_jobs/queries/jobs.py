@@ -1,6 +1,7 @@
 """Jobs as the api shows them; a list never loads logs unless asked to."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from fractal_common.database.base import utcnow
 from fractal_common.database.models import (
@@ -60,6 +61,32 @@ async def request_stop(session: AsyncSession, job_id: int) -> None:
         .where(Execution.job_id == job_id)
         .values(stop_requested_at=func.coalesce(Execution.stop_requested_at, utcnow()), wake_at=utcnow())
     )
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Where a job failed: the run, its workflow task, the type filters that led to it, and the images let pass."""
+
+    run_id: int
+    workflowtask_id: int | None
+    current_types: dict[str, bool]
+    image_statuses: dict[str, str] | None
+
+
+async def failure(session: AsyncSession, job_id: int) -> Failure | None:
+    """None if the job failed before its first task."""
+    run = (
+        select(HistoryRun.id, HistoryRun.workflowtask_id)
+        .where(HistoryRun.job_id == job_id, HistoryRun.status == "failed")
+        .order_by(HistoryRun.id.desc())
+        .limit(1)
+    )
+    found = (await session.execute(run)).one_or_none()
+    execution = await session.get(Execution, job_id, options=[undefer(Execution.snapshot)])
+    if found is None or execution is None:
+        return None
+    statuses = (execution.snapshot or {}).get("image_statuses")
+    return Failure(found[0], found[1], execution.current_types, statuses)
 
 
 async def selected_tasks(

@@ -4,9 +4,20 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from fractal_common.database.models import Batch, HistoryUnit, UnitInput, UnitResult
-from sqlalchemy import func, select, text, update
+from fractal_common.database.models import (
+    Batch,
+    DatasetImage,
+    HistoryImageCache,
+    HistoryUnit,
+    UnitInput,
+    UnitResult,
+)
+from sqlalchemy import and_, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from fractal_jobs.domain.planning import NON_PARALLEL
+
+UNSET = "unset"
 
 INSERT = text(
     """
@@ -151,6 +162,64 @@ async def results(session: AsyncSession, run_id: int) -> list[tuple[str, int, li
         .order_by(HistoryUnit.part, HistoryUnit.index)
     )
     return list(await session.execute(statement))
+
+
+async def failed(session: AsyncSession, run_id: int) -> list[tuple[str, int, list[str]]]:
+    """Part, index and images of the units of a run whose process failed, in index order."""
+    statement = (
+        select(HistoryUnit.part, HistoryUnit.index, HistoryUnit.zarr_urls)
+        .outerjoin(UnitResult, UnitResult.unit_id == HistoryUnit.id)
+        .where(HistoryUnit.history_run_id == run_id, UnitResult.succeeded.is_not(True))
+        .order_by(HistoryUnit.part, HistoryUnit.index)
+    )
+    return list(await session.execute(statement))
+
+
+async def init_output(session: AsyncSession, run_id: int) -> Any:
+    """What the init process of a compound task returned; None if it did not succeed."""
+    statement = (
+        select(UnitResult.output)
+        .join(HistoryUnit, HistoryUnit.id == UnitResult.unit_id)
+        .where(HistoryUnit.history_run_id == run_id, HistoryUnit.part == NON_PARALLEL, UnitResult.succeeded)
+    )
+    return await session.scalar(statement)
+
+
+async def add_succeeded_init(
+    session: AsyncSession, *, run_id: int, zarr_urls: Sequence[str], logfile: str, output: Any
+) -> None:
+    """The umbrella unit of a compound task whose init process need not run again."""
+    unit = HistoryUnit(
+        history_run_id=run_id,
+        part=NON_PARALLEL,
+        index=0,
+        zarr_urls=list(zarr_urls),
+        logfile=logfile,
+        status="submitted",
+        has_warnings=False,
+    )
+    session.add(unit)
+    await session.flush()
+    session.add(UnitResult(unit_id=unit.id, succeeded=True, output=output))
+    await session.flush()
+
+
+async def image_statuses(session: AsyncSession, dataset_id: int, workflowtask_id: int) -> dict[str, str]:
+    """Status of every image of a dataset for a workflow task; `unset` where no unit consumed it."""
+    statement = (
+        select(DatasetImage.zarr_url, func.coalesce(HistoryUnit.status, UNSET))
+        .outerjoin(
+            HistoryImageCache,
+            and_(
+                HistoryImageCache.zarr_url == DatasetImage.zarr_url,
+                HistoryImageCache.dataset_id == dataset_id,
+                HistoryImageCache.workflowtask_id == workflowtask_id,
+            ),
+        )
+        .outerjoin(HistoryUnit, HistoryUnit.id == HistoryImageCache.latest_history_unit_id)
+        .where(DatasetImage.dataset_id == dataset_id)
+    )
+    return {row[0]: row[1] for row in await session.execute(statement)}
 
 
 async def set_all(session: AsyncSession, run_id: int, status: str) -> None:

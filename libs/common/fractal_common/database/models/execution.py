@@ -75,6 +75,9 @@ class Execution(Base):
     snapshot: Mapped[JsonObject | None] = mapped_column(deferred=True)
     workflow_log: Mapped[str] = mapped_column(default="", server_default=text("''"), deferred=True)
     stop_requested_at: Mapped[datetime | None]
+    retry_of: Mapped[int | None] = mapped_column(ForeignKey("jobs.jobv2.id", ondelete="SET NULL"))
+    retry_run_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.historyrun.id", ondelete="SET NULL"))
+    """The failed run of that job: of the first task only its failed units run again."""
     wake_at: Mapped[datetime | None] = mapped_column(default=utcnow)
     """When an engine should next look at this job; null: nothing to do until an event arrives."""
 

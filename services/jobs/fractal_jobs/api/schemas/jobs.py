@@ -51,6 +51,10 @@ class JobRead(Read):
     type_filters: dict[str, bool]
 
 
+class JobRetryRead(JobRead):
+    retry_of: int
+
+
 class JobReadWithStatuses(JobRead):
     task_statuses: dict[str, Any]
 

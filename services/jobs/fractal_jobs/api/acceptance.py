@@ -1,0 +1,138 @@
+"""What every accepted job goes through, submitted or retried."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import HTTPException
+from fractal_common import REFERENCE_VERSION
+from fractal_common.database.base import utcnow
+from fractal_common.database.models import Dataset, Execution, Job, Profile, Project, Resource, Workflow
+from fractal_common.types import ResourceType
+
+from fractal_jobs.api import access
+from fractal_jobs.api.principals import Principal
+from fractal_jobs.api.profiles import validated
+from fractal_jobs.api.schemas.jobs import JobCreate
+from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.workflowtasks import check_filters
+from fractal_jobs.domain.names import cache_dir, job_folder
+from fractal_jobs.domain.paths import join
+from fractal_jobs.domain.states import JobState
+from fractal_jobs.queries import jobs, projects
+
+
+@dataclass(frozen=True)
+class Retry:
+    """A job of which what failed is to run again: the job, its failed run, and what its status filter let pass."""
+
+    job_id: int
+    run_id: int
+    image_statuses: dict[str, str] | None = None
+
+
+async def accept(
+    session: Session,
+    principal: Principal,
+    project: Project,
+    dataset: Dataset,
+    workflow: Workflow,
+    body: JobCreate,
+    first: int,
+    last: int,
+    retry: Retry | None = None,
+) -> Job:
+    """The job and its execution, the engine's work order, are written in one transaction.
+
+    Raises:
+        HTTPException: 403, 404 or 422 with the contract's texts.
+    """
+    rows = await jobs.selected_tasks(session, workflow.id, first, last)
+    for workflow_task, task in rows:
+        await access.task(session, principal, task.id, require_active=True)
+        check_filters(task, workflow_task.type_filters)
+    resource, profile = validated(principal)
+    if resource.prevent_new_submissions:
+        raise HTTPException(422, f"The '{resource.name}' resource does not currently accept new job submissions.")
+    account = _account(principal, body.slurm_account)
+    if await projects.submitted_jobs(session, dataset_id=dataset.id):
+        raise HTTPException(422, f"Dataset {dataset.id} is already in use in submitted job(s).")
+    job = Job(
+        project_id=project.id,
+        workflow_id=workflow.id,
+        dataset_id=dataset.id,
+        user_email=principal.user.email,
+        slurm_account=account,
+        worker_init=body.worker_init or None,
+        first_task_index=first,
+        last_task_index=last,
+        attribute_filters=body.attribute_filters,
+        type_filters=body.type_filters,
+        fractal_server_version=REFERENCE_VERSION,
+        start_timestamp=utcnow(),
+        status="submitted",
+        **_dumps(project, workflow, dataset),
+    )
+    session.add(job)
+    await session.flush()
+    folder = job_folder(project.id, workflow.id, job.id, job.start_timestamp)
+    caches = cache_dir(principal.user.project_dirs[0])
+    job.working_dir = join(resource.jobs_local_dir, folder)
+    job.working_dir_user = _user_folder(resource, profile, folder, caches)
+    session.add(
+        Execution(
+            job_id=job.id,
+            resource_id=resource.id,
+            profile_id=profile.id,
+            user_id=principal.id,
+            cache_dir=caches,
+            state=JobState.ACCEPTED,
+            retry_of=retry.job_id if retry else None,
+            retry_run_id=retry.run_id if retry else None,
+            snapshot={"image_statuses": retry.image_statuses} if retry and retry.image_statuses is not None else None,
+        )
+    )
+    await jobs.touch_groups(session, [task.id for _, task in rows], job)
+    await session.flush()
+    return await jobs.whole(session, job.id)
+
+
+def _account(principal: Principal, asked: str | None) -> str | None:
+    """The account asked for, else the user's first one."""
+    accounts = principal.user.slurm_accounts
+    if asked is not None and asked not in accounts:
+        raise HTTPException(422, f"SLURM account '{asked}' is not among those available to the current user")
+    return asked if asked is not None else next(iter(accounts), None)
+
+
+def _user_folder(resource: Resource, profile: Profile, folder: str, caches: str) -> str:
+    match resource.type:
+        case ResourceType.SLURM_SUDO:
+            return join(caches, folder)
+        case ResourceType.SLURM_SSH:
+            return join(profile.jobs_remote_dir or "/", folder)
+        case _:
+            return join(resource.jobs_local_dir, folder)
+
+
+def _dumps(project: Project, workflow: Workflow, dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """What the job shows of its project, workflow and dataset for ever, as they are now."""
+
+    def stamp(row: Project | Workflow | Dataset) -> str:
+        return row.timestamp_created.isoformat().replace("+00:00", "Z")
+
+    return {
+        "project_dump": {"id": project.id, "name": project.name, "timestamp_created": stamp(project)},
+        "workflow_dump": {
+            "id": workflow.id,
+            "name": workflow.name,
+            "project_id": project.id,
+            "timestamp_created": stamp(workflow),
+        },
+        "dataset_dump": {
+            "id": dataset.id,
+            "name": dataset.name,
+            "project_id": project.id,
+            "timestamp_created": stamp(dataset),
+            "zarr_dir": dataset.zarr_dir,
+        },
+    }
