@@ -27,6 +27,7 @@ from fractal_jobs.api import (
     history,
     images,
     jobs,
+    live,
     presubmission,
     projects,
     submit,
@@ -36,6 +37,7 @@ from fractal_jobs.api import (
     workflowtasks,
 )
 from fractal_jobs.api.agents import Agents
+from fractal_jobs.api.listening import Listener
 
 log = get_logger(__name__)
 
@@ -50,6 +52,7 @@ def routes() -> APIRouter:
         workflowtasks,
         submit,
         jobs,
+        live,
         history,
         presubmission,
         workflows,
@@ -75,11 +78,14 @@ async def connections(app: FastAPI, nats: NatsSettings | None = None) -> AsyncGe
     async def connect() -> None:
         cluster.bus = await Bus.connect(nats or load(NatsSettings), name="fractal-jobs-api")
 
-    connecting = asyncio.create_task(connect())
+    app.state.listener = Listener(database_settings())
+    background = [asyncio.create_task(connect()), asyncio.create_task(app.state.listener.run())]
     try:
         yield
     finally:
-        connecting.cancel()
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         if cluster.bus is not None:
             await cluster.bus.close()
         await app.state.database.close()

@@ -18,7 +18,7 @@ from fractal_jobs.api.workflowtasks import check_filters
 from fractal_jobs.domain.names import cache_dir, job_folder
 from fractal_jobs.domain.paths import join
 from fractal_jobs.domain.states import JobState
-from fractal_jobs.queries import jobs, projects
+from fractal_jobs.queries import events, jobs, projects
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ async def accept(
             snapshot={"image_statuses": retry.image_statuses} if retry and retry.image_statuses is not None else None,
         )
     )
+    await events.tell(session, job.id, "job", {"status": job.status})
     await jobs.touch_groups(session, [task.id for _, task in rows], job)
     await session.flush()
     return await jobs.whole(session, job.id)

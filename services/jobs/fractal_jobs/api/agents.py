@@ -36,14 +36,7 @@ class Agents:
         parts: list[bytes] = []
         size = 0
         while True:
-            request = FileRead(
-                path=logfile,
-                archive=f"{working_dir}.zip",
-                member=str(PurePosixPath(logfile).relative_to(working_dir)),
-                offset=size,
-                length=CHUNK_BYTES,
-            )
-            chunk = await self.request(resource_id, "files.read", request, FileChunk)
+            chunk = await self._chunk(resource_id, logfile, working_dir, size)
             if not chunk.exists:
                 return None
             data = base64.b64decode(chunk.data_base64)
@@ -51,6 +44,20 @@ class Agents:
             size += len(data)
             if not data or size >= min(chunk.size, MAX_LOG_BYTES):
                 return b"".join(parts).decode("utf-8", "replace")
+
+    async def read_chunk(self, resource_id: int, logfile: str, working_dir: str, offset: int) -> bytes:
+        """Bytes of a log file from an offset on; none at its end, or if there is no file yet."""
+        return base64.b64decode((await self._chunk(resource_id, logfile, working_dir, offset)).data_base64)
+
+    async def _chunk(self, resource_id: int, logfile: str, working_dir: str, offset: int) -> FileChunk:
+        request = FileRead(
+            path=logfile,
+            archive=f"{working_dir}.zip",
+            member=str(PurePosixPath(logfile).relative_to(working_dir)),
+            offset=offset,
+            length=CHUNK_BYTES,
+        )
+        return await self.request(resource_id, "files.read", request, FileChunk)
 
     async def archive(self, resource_id: int, working_dir: str) -> ArchiveReady:
         message = FolderArchive(working_dir=working_dir)

@@ -14,7 +14,7 @@ from fractal_jobs.domain.states import JobState, is_final
 from fractal_jobs.engine.closing import close_part
 from fractal_jobs.engine.progress import Progress
 from fractal_jobs.engine.starting import begin, start_task
-from fractal_jobs.queries import executions, units
+from fractal_jobs.queries import events, executions, units
 
 log = get_logger(__name__)
 
@@ -74,7 +74,7 @@ async def _open(session: AsyncSession, execution: Execution) -> Progress | None:
     workflow, dataset = await executions.workflow_and_dataset(session, job)
     if dataset is None or (workflow is None and execution.state == JobState.ACCEPTED):
         where = f"{job.dataset_dump['id']} and/or workflow {job.workflow_dump['id']}"
-        _finalise(execution, job, f"Cannot fetch dataset {where} (as part of job {job.id}).")
+        await _finalise(session, execution, job, f"Cannot fetch dataset {where} (as part of job {job.id}).")
         return None
     return Progress(session, execution, job, dataset)
 
@@ -89,12 +89,13 @@ async def _fail(database: Database, job_id: int, error: Exception) -> None:
         if execution.run_id is not None:
             await units.set_all(session, execution.run_id, "failed")
             await executions.set_run_status(session, execution.run_id, "failed")
-        _finalise(execution, await executions.job(session, job_id), joblog.unknown_error(job_id, text))
+        await _finalise(session, execution, await executions.job(session, job_id), joblog.unknown_error(job_id, text))
 
 
-def _finalise(execution: Execution, job: Job, text: str) -> None:
+async def _finalise(session: AsyncSession, execution: Execution, job: Job, text: str) -> None:
     execution.state = JobState.FAILED
     execution.wake_at = None
     job.status = "failed"
     job.end_timestamp = utcnow()
     job.log = joblog.clean_text(text)
+    await events.tell(session, job.id, "job", {"status": job.status})

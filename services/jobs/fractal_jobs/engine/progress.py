@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fractal_jobs.domain import joblog
 from fractal_jobs.domain.planning import TaskSnapshot
 from fractal_jobs.domain.states import JobState, move
-from fractal_jobs.queries import outbox
+from fractal_jobs.queries import events, outbox
 
 
 class Progress:
@@ -78,6 +78,7 @@ class Progress:
         self.job.status = status
         self.job.end_timestamp = utcnow()
         self.job.log = joblog.clean_text(log)
+        await events.tell(self.session, self.job.id, "job", {"status": status})
         self.execution.run_id = None
         if self.execution.resource_id is not None and self.working_dir:
             message = JobArchive(

@@ -24,7 +24,7 @@ from fractal_jobs.domain.joblog import clean_text
 from fractal_jobs.domain.outputs import as_json, parse_init_output, parse_task_output
 from fractal_jobs.domain.planning import NON_PARALLEL
 from fractal_jobs.engine import activities
-from fractal_jobs.queries import executions, outbox, units
+from fractal_jobs.queries import events, executions, outbox, units
 
 STARTED_STATES = {"planned", "submitted"}
 
@@ -80,6 +80,7 @@ async def _record_outcomes(session: AsyncSession, batch: Batch, outcomes: list[U
         shows_success=not kind.is_compound,
         shows_failure=not kind.is_compound or is_init,
     )
+    await events.tell(session, batch.job_id, "units", {"run_id": batch.history_run_id})
     return await executions.wake(session, batch.history_run_id) if remaining == 0 else None
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
 from fractal_jobs.engine.activities import OPEN
-from fractal_jobs.queries import activities, outbox, units
+from fractal_jobs.queries import activities, events, outbox, units
 
 log = get_logger(__name__)
 
@@ -25,6 +25,7 @@ MESSAGES_AT_A_TIME = 50
 POLL_INTERVAL_S = 2.0
 RETRY_INTERVAL_S = 0.5
 KEEP_SENT_FOR = timedelta(hours=1)
+KEEP_EVENTS_FOR = timedelta(days=7)
 LOG_SUFFIX = "-log.txt"
 
 _commands: TypeAdapter[Command] = TypeAdapter(Command)
@@ -69,6 +70,7 @@ class Relay:
     async def _prune(self) -> None:
         async with self._database.transaction() as session:
             await outbox.prune(session, KEEP_SENT_FOR)
+            await events.prune(session, KEEP_EVENTS_FOR)
 
 
 async def _render(session: AsyncSession, row: OutboxMessage) -> Command | None:

@@ -5,10 +5,10 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-import psycopg
 from fractal_common.bus import COMMANDS, EVENTS, Bus, Delivery
+from fractal_common.database.listening import notifications
 from fractal_common.database.models import ParkedMessage, Resource
-from fractal_common.database.sessions import Database, connect_arguments
+from fractal_common.database.sessions import Database
 from fractal_common.messages import AgentHeartbeat, Event
 from fractal_common.settings import DatabaseSettings
 from fractal_common.telemetry import get_logger
@@ -93,23 +93,10 @@ class Engine:
 
     async def _listen(self) -> None:
         """NOTIFYs of Postgres become events of this process."""
-        url = self._settings.url
-        connection = await psycopg.AsyncConnection.connect(
-            host=self._settings.POSTGRES_HOST,
-            port=self._settings.POSTGRES_PORT,
-            user=url.username,
-            password=url.password,
-            dbname=url.database,
-            autocommit=True,
-            **connect_arguments("fractal-jobs-engine-listen"),
-        )
-        async with connection:
-            await connection.execute("LISTEN fractal_outbox")
-            await connection.execute("LISTEN fractal_engine")
-            self._outbox_woken.set()
-            self._jobs_woken.set()
-            async for notification in connection.notifies():
-                (self._outbox_woken if notification.channel == "fractal_outbox" else self._jobs_woken).set()
+        woken = {"fractal_outbox": self._outbox_woken, "fractal_engine": self._jobs_woken}
+        async for notification in notifications(self._settings, list(woken), process="fractal-jobs-engine-listen"):
+            for event in woken.values() if notification is None else [woken[notification[0]]]:
+                event.set()
         await asyncio.sleep(LISTEN_RETRY_S)
 
     async def _take_due(self) -> None:

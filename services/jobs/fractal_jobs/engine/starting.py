@@ -22,7 +22,7 @@ from fractal_jobs.domain.planning import (
 )
 from fractal_jobs.domain.states import JobState
 from fractal_jobs.engine.progress import Progress
-from fractal_jobs.queries import executions, outbox, units
+from fractal_jobs.queries import events, executions, outbox, units
 from fractal_jobs.queries import images as image_queries
 
 
@@ -100,6 +100,12 @@ async def start_task(progress: Progress) -> None:
             "num_available_images": len(available),
         },
     )
+    await events.tell(
+        session,
+        job.id,
+        "run",
+        {"run_id": run_id, "workflowtask_id": task.workflowtask_id, "task": task.name, "status": "submitted"},
+    )
     job.executor_error_log = None
     try:
         _check_startable(task, resource, urls, types, job.attribute_filters)
@@ -166,6 +172,7 @@ async def launch(progress: Progress, wave: Wave) -> None:
         for unit in wave.units
     ]
     await units.insert(session, run_id=execution.run_id, part=wave.part, batch_id=batch_id, units=rows)
+    await events.tell(session, job.id, "units", {"run_id": execution.run_id})
     await outbox.add_batches(session, [(batch_id, execution.resource_id)])
 
 

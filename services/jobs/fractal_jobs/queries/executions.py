@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
 from fractal_jobs.domain.states import JobState
+from fractal_jobs.queries import events
 
 
 async def due(session: AsyncSession, limit: int) -> list[int]:
@@ -110,7 +111,10 @@ async def add_run(session: AsyncSession, values: dict[str, Any]) -> int:
 
 
 async def set_run_status(session: AsyncSession, run_id: int, status: str) -> None:
-    await session.execute(update(HistoryRun).where(HistoryRun.id == run_id).values(status=status))
+    """Also tells those who follow the job."""
+    statement = update(HistoryRun).where(HistoryRun.id == run_id).values(status=status)
+    row = (await session.execute(statement.returning(HistoryRun.job_id, HistoryRun.workflowtask_id))).one()
+    await events.tell(session, row[0], "run", {"run_id": run_id, "workflowtask_id": row[1], "status": status})
 
 
 async def add_batch(session: AsyncSession, values: dict[str, Any]) -> int:

@@ -3,7 +3,7 @@
 from fractal_common.database.base import Base
 from fractal_common.database.models.auth import GroupMember, OAuthAccount, User, UserGroup
 from fractal_common.database.models.compute import Profile, Resource
-from fractal_common.database.models.delivery import OutboxMessage, ParkedMessage
+from fractal_common.database.models.delivery import JobEvent, OutboxMessage, ParkedMessage
 from fractal_common.database.models.execution import (
     AccountingRecord,
     AccountingRecordSlurm,
@@ -33,6 +33,7 @@ __all__ = [
     "HistoryRun",
     "HistoryUnit",
     "Job",
+    "JobEvent",
     "OAuthAccount",
     "OutboxMessage",
     "PackageArchive",

@@ -46,3 +46,25 @@ class ParkedMessage(Base):
     payload: Mapped[str]
     error: Mapped[str]
     parked_at: Mapped[datetime] = mapped_column(default=utcnow, server_default=text("now()"))
+
+
+class JobEvent(Base):
+    """Something that happened to a job, for those who follow it live.
+
+    Ids are drawn before their transaction commits, so they do not come in order. `xid` does the ordering: once no
+    transaction with a smaller one is open, no event can appear before those that are visible.
+    """
+
+    __tablename__ = "jobevent"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    xid: Mapped[int] = mapped_column(BigInteger, server_default=text("pg_current_xact_id()::text::bigint"))
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.jobv2.id", ondelete="CASCADE"))
+    type: Mapped[str]
+    data: Mapped[JsonObject]
+    at: Mapped[datetime] = mapped_column(default=utcnow, server_default=text("now()"), index=True)
+
+    __table_args__ = (
+        Index("ix_jobevent_position", "job_id", "xid", "id"),
+        SCHEMA,
+    )
