@@ -35,6 +35,7 @@ LEVELS = {
         "GET /api/v2/project/{project_id}/job/{job_id}/",
         "GET /api/v2/project/{project_id}/job/{job_id}/download/",
         "GET /api/v2/project/{project_id}/job/{job_id}/events/",
+        "GET /api/v2/project/{project_id}/job/{job_id}/failures/",
         "GET /api/v2/project/{project_id}/job/{job_id}/log/",
         "GET /api/v2/project/{project_id}/workflow/{workflow_id}/job/",
         "GET /api/v2/project/{project_id}/latest-job/",

@@ -165,3 +165,32 @@ def test_the_status_filter_holds_for_the_whole_job(
     exported = user.api.get(f"{dataset}export/")["images"]
     assert [image["zarr_url"].rpartition("/")[2] for image in exported] == list("01234")
     assert {str(image["attributes"]) for image in exported} == {"{}"}
+
+
+def test_every_failed_process_says_why(server: Server, user: Person, other: Person, tmp_path: Path) -> None:
+    flow = make(server, user, tmp_path, "parallel")
+    (tmp_path / "script.py").write_text(
+        "import json, os, sys\n"
+        "args = json.load(open(sys.argv[sys.argv.index('--args-json') + 1]))\n"
+        "number = int(args['zarr_url'][-1])\n"
+        "if number == 1: raise ValueError('no such channel: DAPI')\n"
+        "if number == 2: os.kill(os.getpid(), 9)\n"
+        "if number == 3: open(sys.argv[sys.argv.index('--out-json') + 1], 'w').write('[')\n"
+    )
+    job = flow.run()
+    first_lines = "\n".join(job["log"].splitlines()[:6])
+    assert "3 of 4 processes failed: " in first_lines
+    for text in ("exit code 1 (ValueError: no such channel: DAPI;", "killed by SIGKILL (", "invalid output ("):
+        assert text in first_lines
+    path = f"/api/v2/project/{flow.project}/job/{job['id']}/failures/"
+    page = user.api.get(path, page_size=2)
+    assert (page["total_count"], len(page["items"])) == (3, 2)
+    items = user.api.get(path)["items"]
+    assert [(item["cause"], item["exit_code"], item["signal"], item["exception"]) for item in items] == [
+        ("exit_code", 1, None, "ValueError: no such channel: DAPI"),
+        ("signal", -9, 9, None),
+        ("invalid_output", 0, None, None),
+    ]
+    assert all(item["max_rss_kb"] > 1000 and item["wall_s"] > 0 for item in items)
+    assert items[0]["error"].startswith("Task failed with returncode=1.")
+    other.api.get(path, 403)

@@ -1,4 +1,4 @@
-"""`/job/{id}/events/` and `/job/{id}/log/`: a job while it runs."""
+"""`/job/{id}/events/`, `/log/` and `/failures/`: a job while it runs, and why it failed."""
 
 import asyncio
 import json
@@ -10,14 +10,16 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 from fractal_common.bus import BusError
 from fractal_common.database.sessions import Database
+from fractal_common.http.pagination import Page, Pagination
 
 from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, PathId, known
 from fractal_jobs.api.agents import Agents, agents
 from fractal_jobs.api.listening import Listener, listener
 from fractal_jobs.api.principals import Guest, database
+from fractal_jobs.api.schemas.jobs import UnitFailure
 from fractal_jobs.api.transactions import Session
-from fractal_jobs.queries import events
+from fractal_jobs.queries import events, history
 from fractal_jobs.queries.events import Position, Told
 
 router = APIRouter(prefix="/project/{project_id}/job/{job_id}")
@@ -96,6 +98,21 @@ def _newest(told: Sequence[Told]) -> list[Told]:
     """Of several counts of one run only the last: what they say is looked up when it is sent."""
     last = {one.data["run_id"]: one.position for one in told if one.type == "units"}
     return [one for one in told if one.type != "units" or last[one.data["run_id"]] == one.position]
+
+
+@router.get("/failures/", response_model=Page[UnitFailure])
+async def list_failures(
+    principal: Guest, session: Session, project_id: PathId, job_id: PathId, pages: Pagination
+) -> object:
+    """Every process of the job that failed, and why."""
+    job = await access.job(session, principal, project_id, job_id, READ)
+    total, rows = await history.failures(session, job.id, offset=pages.offset, limit=pages.page_size)
+    return Page[UnitFailure](
+        current_page=pages.page,
+        page_size=pages.page_size or total,
+        total_count=total,
+        items=[UnitFailure.model_validate(row) for row in rows],
+    )
 
 
 @router.get("/log/", response_class=StreamingResponse)

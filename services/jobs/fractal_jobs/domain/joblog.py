@@ -40,9 +40,10 @@ def footer(workflow_name: str, working_dir: str) -> list[tuple[str, str]]:
     ]
 
 
-def task_failure(job_id: int, error: str) -> str:
-    """A process of a task failed: `error` is that of the lowest index."""
-    return job_error(job_id, f"\nAn error occurred.\nOriginal error:\n{clean_text(error)}\n\n")
+def task_failure(job_id: int, error: str, summary: str | None = None) -> str:
+    """A process of a task failed: `error` is that of the lowest index, `summary` says how it went for all of them."""
+    first = f"{clean_text(summary)}\n" if summary else ""
+    return job_error(job_id, f"\nAn error occurred.\n{first}Original error:\n{clean_text(error)}\n\n")
 
 
 def job_error(job_id: int, text: str) -> str:

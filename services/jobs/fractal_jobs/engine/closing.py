@@ -6,7 +6,7 @@ from typing import Any
 
 from fractal_common.types import TaskType
 
-from fractal_jobs.domain import filters, images, joblog, merging
+from fractal_jobs.domain import causes, filters, images, joblog, merging
 from fractal_jobs.domain.errors import InvalidOutput, MergeError, NonUniqueUrls, PlanError
 from fractal_jobs.domain.outputs import deduplicate, parse_init_output, parse_task_output
 from fractal_jobs.domain.planning import NON_PARALLEL, PARALLEL, check_size, local_processes, plan_compute
@@ -17,6 +17,7 @@ from fractal_jobs.queries import executions, units
 from fractal_jobs.queries import images as image_queries
 
 FOLDER_ERROR = "FOLDER_ERROR"
+BOTH = [NON_PARALLEL, PARALLEL]
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,6 @@ class Result:
     zarr_urls: list[str]
     succeeded: bool
     output: Any
-    error: str | None
 
 
 async def close_part(progress: Progress) -> None:
@@ -39,7 +39,7 @@ async def close_part(progress: Progress) -> None:
     refused = next((batch for batch in batches if batch.cause == FOLDER_ERROR), None)
     if refused is not None:
         await executions.set_run_status(session, run_id, "failed")
-        await progress.fail(next((result.error for result in results if result.error), FOLDER_ERROR))
+        await progress.fail(await units.first_error(session, run_id, BOTH) or FOLDER_ERROR)
         return
     if progress.task.type.is_compound and all(batch.part == NON_PARALLEL for batch in batches):
         await _close_init(progress, results[0])
@@ -51,7 +51,7 @@ async def _close_init(progress: Progress, init: Result) -> None:
     """Plan the compute part from what the init process returned."""
     session, run_id, task = progress.session, _run_id(progress), progress.task
     if not init.succeeded:
-        await _end(progress, 1, init.error or "")
+        await _end(progress, 1, await units.first_error(session, run_id, BOTH))
         return
     resource = await executions.resource(session, progress.execution.resource_id)
     try:
@@ -76,7 +76,8 @@ async def _close_task(progress: Progress, results: list[Result]) -> None:
     session, run_id, task = progress.session, _run_id(progress), progress.task
     working = [result for result in results if result.part == PARALLEL or not task.type.is_compound]
     good = [result for result in working if result.succeeded]
-    error = next((result.error or "" for result in working if not result.succeeded), None)
+    parts = [PARALLEL] if task.type.is_compound else BOTH
+    error = await units.first_error(session, run_id, parts) if len(good) < len(working) else None
     if task.type.is_compound:
         await units.set_all(session, run_id, "done" if error is None else "failed")
     created = 0
@@ -133,7 +134,10 @@ async def _end(progress: Progress, num_tasks: int, error: str | None, num_new_im
     await executions.set_run_status(session, _run_id(progress), "done" if error is None else "failed")
     if error is not None:
         progress.write("WARNING", f"END    {label} - ERROR.")
-        await progress.fail(joblog.task_failure(progress.job.id, error))
+        failures = await units.failures(session, _run_id(progress))
+        total = await units.total(session, _run_id(progress))
+        why = causes.summary(failures, total) if failures else None
+        await progress.fail(joblog.task_failure(progress.job.id, error, why))
         return
     progress.write("DEBUG", f"END    {label}")
     execution.current_types = filters.next_types(execution.current_types, task.output_types)

@@ -19,6 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
+from fractal_jobs.domain.causes import exception_line
 from fractal_jobs.domain.errors import InvalidOutput
 from fractal_jobs.domain.joblog import clean_text
 from fractal_jobs.domain.outputs import as_json, parse_init_output, parse_task_output
@@ -121,6 +122,7 @@ def _result(outcome: UnitOutcome, *, is_init: bool) -> dict[str, Any]:
         "output": output,
         "error": clean_text(error) if error is not None else None,
         "cause": cause,
+        "exception": exception_line(clean_text(error)) if error is not None else None,
         "exit_code": outcome.exit_code,
         "signal": outcome.signal,
         "max_rss_kb": outcome.max_rss_kb,

@@ -11,6 +11,7 @@ from fractal_common.database.models import (
     HistoryUnit,
     Job,
     Task,
+    UnitResult,
     Workflow,
     WorkflowTask,
 )
@@ -160,3 +161,32 @@ async def images_with_status(
     page = joined.order_by(DatasetImage.zarr_url, DatasetImage.id).offset(offset).limit(limit)
     rows = await session.execute(page)
     return total or 0, [(Image(row[0], row[1], row[2], row[3]), row[4], row[5]) for row in rows]
+
+
+MAX_ERROR_CHARACTERS = 2000
+
+
+async def failures(session: AsyncSession, job_id: int, *, offset: int, limit: int | None) -> tuple[int, list[Any]]:
+    """Number of a job's failed processes, and a page of them, with the beginning of their errors."""
+    failed = (
+        select(
+            HistoryUnit.id.label("unit_id"),
+            HistoryRun.id.label("run_id"),
+            HistoryRun.workflowtask_dump["task"]["name"].as_string().label("task_name"),
+            HistoryUnit.zarr_urls,
+            HistoryUnit.logfile,
+            UnitResult.cause,
+            UnitResult.exit_code,
+            UnitResult.signal,
+            UnitResult.exception,
+            func.left(UnitResult.error, MAX_ERROR_CHARACTERS).label("error"),
+            UnitResult.max_rss_kb,
+            UnitResult.wall_s,
+        )
+        .join(HistoryRun, HistoryRun.id == HistoryUnit.history_run_id)
+        .join(UnitResult, UnitResult.unit_id == HistoryUnit.id)
+        .where(HistoryRun.job_id == job_id, UnitResult.succeeded.is_(False))
+    )
+    total = await session.scalar(select(func.count()).select_from(failed.subquery()))
+    rows = await session.execute(failed.order_by(HistoryUnit.id).offset(offset).limit(limit))
+    return total or 0, list(rows)

@@ -15,6 +15,7 @@ from fractal_common.database.models import (
 from sqlalchemy import and_, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fractal_jobs.domain.causes import Failures
 from fractal_jobs.domain.planning import NON_PARALLEL
 
 UNSET = "unset"
@@ -52,11 +53,13 @@ RECORD = text(
     """
     WITH v AS (
         SELECT * FROM jsonb_to_recordset(CAST(:results AS jsonb)) AS v(
-            index int, succeeded bool, output jsonb, error text, cause text, exit_code int, signal int,
-            max_rss_kb bigint, wall_s float, has_warnings bool)
+            index int, succeeded bool, output jsonb, error text, cause text, exception text, exit_code int,
+            signal int, max_rss_kb bigint, wall_s float, has_warnings bool)
     ), result AS (
-        INSERT INTO jobs.unitresult (unit_id, succeeded, output, error, cause, exit_code, signal, max_rss_kb, wall_s)
-        SELECT unit.id, v.succeeded, v.output, v.error, v.cause, v.exit_code, v.signal, v.max_rss_kb, v.wall_s
+        INSERT INTO jobs.unitresult (
+            unit_id, succeeded, output, error, cause, exception, exit_code, signal, max_rss_kb, wall_s)
+        SELECT unit.id, v.succeeded, v.output, v.error, v.cause, v.exception, v.exit_code, v.signal, v.max_rss_kb,
+               v.wall_s
         FROM v JOIN jobs.historyunit AS unit ON unit.batch_id = :batch_id AND unit.index = v.index
         ON CONFLICT (unit_id) DO NOTHING
         RETURNING unit_id, succeeded
@@ -135,6 +138,12 @@ async def count(session: AsyncSession, batch_id: int) -> int:
     return (await session.execute(statement)).scalar_one()
 
 
+async def total(session: AsyncSession, run_id: int) -> int:
+    """Processes of a run."""
+    statement = select(func.count()).select_from(HistoryUnit).where(HistoryUnit.history_run_id == run_id)
+    return (await session.execute(statement)).scalar_one()
+
+
 async def inputs(session: AsyncSession, batch_id: int) -> list[tuple[int, str, dict[str, Any], dict[str, Any]]]:
     """Index, log file, `before` and `after` of a batch's units."""
     statement = (
@@ -146,22 +155,39 @@ async def inputs(session: AsyncSession, batch_id: int) -> list[tuple[int, str, d
     return list(await session.execute(statement))
 
 
-async def results(session: AsyncSession, run_id: int) -> list[tuple[str, int, list[str], bool, Any, str | None]]:
-    """Part, index, images, success, output and error of a run's units, init part first, in index order."""
+async def results(session: AsyncSession, run_id: int) -> list[tuple[str, int, list[str], bool, Any]]:
+    """Part, index, images, success and output of a run's units, init part first, in index order."""
     statement = (
-        select(
-            HistoryUnit.part,
-            HistoryUnit.index,
-            HistoryUnit.zarr_urls,
-            UnitResult.succeeded,
-            UnitResult.output,
-            UnitResult.error,
-        )
+        select(HistoryUnit.part, HistoryUnit.index, HistoryUnit.zarr_urls, UnitResult.succeeded, UnitResult.output)
         .join(UnitResult, UnitResult.unit_id == HistoryUnit.id)
         .where(HistoryUnit.history_run_id == run_id)
         .order_by(HistoryUnit.part, HistoryUnit.index)
     )
     return list(await session.execute(statement))
+
+
+async def first_error(session: AsyncSession, run_id: int, parts: Sequence[str]) -> str:
+    """Error of the failed unit with the lowest index; errors are long, and the others' are not loaded."""
+    statement = (
+        select(UnitResult.error)
+        .join(HistoryUnit, HistoryUnit.id == UnitResult.unit_id)
+        .where(HistoryUnit.history_run_id == run_id, HistoryUnit.part.in_(parts), UnitResult.succeeded.is_(False))
+        .order_by(HistoryUnit.part, HistoryUnit.index)
+        .limit(1)
+    )
+    return await session.scalar(statement) or ""
+
+
+async def failures(session: AsyncSession, run_id: int) -> list[Failures]:
+    """Failed units of a run, those that failed alike together."""
+    alike = (UnitResult.cause, UnitResult.exit_code, UnitResult.signal, UnitResult.exception)
+    statement = (
+        select(func.count(), *alike, func.max(UnitResult.max_rss_kb), func.max(UnitResult.wall_s))
+        .join(HistoryUnit, HistoryUnit.id == UnitResult.unit_id)
+        .where(HistoryUnit.history_run_id == run_id, UnitResult.succeeded.is_(False))
+        .group_by(*alike)
+    )
+    return [Failures(*row) for row in await session.execute(statement)]
 
 
 async def failed(session: AsyncSession, run_id: int) -> list[tuple[str, int, list[str]]]:

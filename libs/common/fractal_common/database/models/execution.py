@@ -189,6 +189,8 @@ class UnitResult(Base):
     output: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True), deferred=True)
     error: Mapped[str | None] = mapped_column(deferred=True)
     cause: Mapped[str | None]
+    exception: Mapped[str | None]
+    """Last line of the traceback in its log, if it left one."""
     exit_code: Mapped[int | None]
     signal: Mapped[int | None]
     max_rss_kb: Mapped[int | None] = mapped_column(BigInteger)

@@ -93,3 +93,20 @@ class ImageLogRequest(Lenient):
     workflowtask_id: int
     dataset_id: int
     zarr_url: str
+
+
+class UnitFailure(Read):
+    """Why a process failed; memory in KiB, time in seconds."""
+
+    unit_id: int
+    run_id: int
+    task_name: str
+    zarr_urls: list[str]
+    logfile: str
+    cause: str | None
+    exit_code: int | None
+    signal: int | None
+    exception: str | None
+    error: str | None
+    max_rss_kb: int | None
+    wall_s: float | None
