@@ -7,6 +7,7 @@ Subjects (`<r>` is a resource id):
     fractal.evt.<r>.batch.submitted|running|finished  agent → engine   stream FRACTAL_EVT
     fractal.evt.<r>.units.finished                    agent → engine   stream FRACTAL_EVT
     fractal.evt.<r>.environment.progress|finished     agent → engine   stream FRACTAL_EVT
+    fractal.evt.<r>.command.refused                   agent → engine   stream FRACTAL_EVT
     fractal.rpc.<r>.<verb>                            api → agent      request/reply
     fractal.agent.<r>.heartbeat                       agent → engine   core
 
@@ -203,6 +204,16 @@ class EnvironmentFinished(Message):
     archive_path: str | None = None
 
 
+class CommandRefused(Message):
+    """A command that the agent does not understand, or may not carry out: for an operator to look at."""
+
+    type: Literal["command.refused.v1"] = "command.refused.v1"
+    subject: str
+    payload: str
+    """Its beginning, if it is long."""
+    error: str
+
+
 class AgentHeartbeat(Message):
     """Says that an agent serves a resource."""
 
@@ -215,7 +226,13 @@ class AgentHeartbeat(Message):
 
 Command = Annotated[BatchRun | BatchCancel | JobArchive | EnvironmentCommand, Field(discriminator="type")]
 Event = Annotated[
-    BatchSubmitted | BatchRunning | UnitsFinished | BatchFinished | EnvironmentProgress | EnvironmentFinished,
+    BatchSubmitted
+    | BatchRunning
+    | UnitsFinished
+    | BatchFinished
+    | EnvironmentProgress
+    | EnvironmentFinished
+    | CommandRefused,
     Field(discriminator="type"),
 ]
 

@@ -28,6 +28,7 @@ from fractal_jobs.api import (
     images,
     jobs,
     live,
+    parked,
     presubmission,
     projects,
     submit,
@@ -66,6 +67,7 @@ def routes() -> APIRouter:
     router.include_router(general.router)
     router.include_router(v2)
     router.include_router(administration.router)
+    router.include_router(parked.router)
     return router
 
 

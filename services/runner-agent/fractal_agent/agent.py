@@ -7,12 +7,13 @@ import uuid
 from pathlib import Path
 
 from fractal_common import REFERENCE_VERSION
-from fractal_common.bus import COMMANDS, Bus, Delivery
+from fractal_common.bus import COMMANDS, Bus, BusError, Delivery
 from fractal_common.messages import (
     AgentHeartbeat,
     BatchCancel,
     BatchRun,
     Command,
+    CommandRefused,
     EnvironmentCommand,
     JobArchive,
     Message,
@@ -35,6 +36,7 @@ log = get_logger(__name__)
 HEARTBEAT_INTERVAL_S = 2.0
 FETCH_TIMEOUT_S = 5.0
 RETRY_DELAY_S = 1.0
+MAX_REFUSED_BYTES = 64 * 1024
 
 _commands: TypeAdapter[Command] = TypeAdapter(Command)
 
@@ -79,16 +81,26 @@ class Agent:
             command = _commands.validate_json(delivery.data)
         except ValidationError as error:
             # Of a newer engine, or its payload is gone: the engine says it again if it still matters.
-            log.error("command.not_understood", subject=delivery.subject, error=str(error.errors()[0]["msg"]))
-            await delivery.ack()
+            await self._refuse(delivery, str(error.errors()[0]["msg"]))
             return
         try:
             await self._carry_out(command)
         except PermissionError as error:
-            log.error("command.refused", subject=delivery.subject, reason=str(error))
-            await delivery.ack()
+            await self._refuse(delivery, str(error))
         except Exception as error:
             log.error("command.failed", subject=delivery.subject, error=repr(error))
+            await delivery.retry(RETRY_DELAY_S)
+        else:
+            await delivery.ack()
+
+    async def _refuse(self, delivery: Delivery, error: str) -> None:
+        """Acknowledged once the engine is sure to hear of it: parked there, neither dropped nor looped."""
+        log.error("command.refused", subject=delivery.subject, error=error)
+        payload = delivery.data[:MAX_REFUSED_BYTES].decode("utf-8", "replace")
+        refused = CommandRefused(subject=delivery.subject, payload=payload, error=error)
+        try:
+            await self._publish(refused, f"refused-{refused.id}")
+        except BusError:
             await delivery.retry(RETRY_DELAY_S)
         else:
             await delivery.ack()

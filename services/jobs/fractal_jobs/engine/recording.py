@@ -8,6 +8,7 @@ from fractal_common.messages import (
     BatchFinished,
     BatchRunning,
     BatchSubmitted,
+    CommandRefused,
     EnvironmentFinished,
     EnvironmentProgress,
     Event,
@@ -25,7 +26,7 @@ from fractal_jobs.domain.joblog import clean_text
 from fractal_jobs.domain.outputs import as_json, parse_init_output, parse_task_output
 from fractal_jobs.domain.planning import NON_PARALLEL
 from fractal_jobs.engine import activities
-from fractal_jobs.queries import events, executions, outbox, units
+from fractal_jobs.queries import events, executions, outbox, parked, units
 
 STARTED_STATES = {"planned", "submitted"}
 
@@ -42,6 +43,9 @@ async def record(session: AsyncSession, event: Event, *, last_attempt: bool) -> 
     """
     if isinstance(event, EnvironmentProgress | EnvironmentFinished):
         await activities.record(session, event)
+        return None
+    if isinstance(event, CommandRefused):
+        await parked.park(session, event.subject, clean_text(event.payload), clean_text(event.error))
         return None
     batch = await _lock(session, event.batch)
     if batch is None:

@@ -9,7 +9,7 @@ from typing import Any
 from fractal_common.bus import Bus, BusError
 from fractal_common.database.models import Batch, OutboxMessage, TaskGroupActivity
 from fractal_common.database.sessions import Database
-from fractal_common.messages import BatchRun, Command, EnvironmentCommand, UnitSpec
+from fractal_common.messages import BatchRun, Command, EnvironmentCommand, Event, UnitSpec
 from fractal_common.telemetry import get_logger
 from pydantic import TypeAdapter
 from sqlalchemy import select
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
 from fractal_jobs.engine.activities import OPEN
-from fractal_jobs.queries import activities, events, outbox, units
+from fractal_jobs.queries import activities, events, outbox, parked, units
 
 log = get_logger(__name__)
 
@@ -26,9 +26,10 @@ POLL_INTERVAL_S = 2.0
 RETRY_INTERVAL_S = 0.5
 KEEP_SENT_FOR = timedelta(hours=1)
 KEEP_EVENTS_FOR = timedelta(days=7)
+KEEP_PARKED_FOR = timedelta(days=90)
 LOG_SUFFIX = "-log.txt"
 
-_commands: TypeAdapter[Command] = TypeAdapter(Command)
+_messages: TypeAdapter[Command | Event] = TypeAdapter(Command | Event)
 
 
 class Relay:
@@ -71,15 +72,16 @@ class Relay:
         async with self._database.transaction() as session:
             await outbox.prune(session, KEEP_SENT_FOR)
             await events.prune(session, KEEP_EVENTS_FOR)
+            await parked.prune(session, KEEP_PARKED_FOR)
 
 
-async def _render(session: AsyncSession, row: OutboxMessage) -> Command | None:
+async def _render(session: AsyncSession, row: OutboxMessage) -> Command | Event | None:
     """The message of a row; None if what it was about is over."""
     if row.batch_id is not None:
         return await _batch_run(session, row.batch_id)
     if row.activity_id is not None:
         return await _environment(session, row.activity_id)
-    return None if row.payload is None else _commands.validate_python(row.payload)
+    return None if row.payload is None else _messages.validate_python(row.payload)
 
 
 async def _environment(session: AsyncSession, activity_id: int) -> EnvironmentCommand | None:

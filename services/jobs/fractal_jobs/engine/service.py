@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from fractal_common.bus import COMMANDS, EVENTS, Bus, Delivery
 from fractal_common.database.listening import notifications
-from fractal_common.database.models import ParkedMessage, Resource
+from fractal_common.database.models import Resource
 from fractal_common.database.sessions import Database
 from fractal_common.messages import AgentHeartbeat, Event
 from fractal_common.settings import DatabaseSettings
@@ -15,10 +15,11 @@ from fractal_common.telemetry import get_logger
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
 
+from fractal_jobs.domain.joblog import clean_text
 from fractal_jobs.engine.advance import advance
 from fractal_jobs.engine.recording import TooEarly, record
 from fractal_jobs.engine.relay import Relay
-from fractal_jobs.queries import activities, executions, outbox
+from fractal_jobs.queries import activities, executions, outbox, parked
 
 log = get_logger(__name__)
 
@@ -145,9 +146,8 @@ class Engine:
 
     async def _park(self, delivery: Delivery, error: str) -> None:
         log.error("event.parked", subject=delivery.subject, error=error)
-        payload = delivery.data.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
         async with self._database.transaction() as session:
-            session.add(ParkedMessage(subject=delivery.subject, payload=payload, error=error))
+            await parked.park(session, delivery.subject, clean_text(delivery.data.decode("utf-8", "replace")), error)
         await delivery.ack()
 
     async def _reconcile(self) -> None:

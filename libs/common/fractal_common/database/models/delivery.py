@@ -45,6 +45,9 @@ class ParkedMessage(Base):
     subject: Mapped[str]
     payload: Mapped[str]
     error: Mapped[str]
+    key: Mapped[str] = mapped_column(unique=True)
+    """Digest of subject and content, without what is new each time."""
+    times: Mapped[int] = mapped_column(default=1, server_default="1")
     parked_at: Mapped[datetime] = mapped_column(default=utcnow, server_default=text("now()"))
 
 
