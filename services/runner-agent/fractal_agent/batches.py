@@ -29,6 +29,8 @@ log = get_logger(__name__)
 
 FOLLOW_INTERVAL_S = 0.02
 FOLLOW_INTERVAL_MAX_S = 0.25
+REPORT_INTERVAL_S = 0.25
+"""Between two reports of a batch that goes on: what finishes meanwhile travels together."""
 SIGN_OF_LIFE_INTERVAL_S = 5.0
 PUBLISH_RETRY_S = 0.5
 MAX_OUTCOMES_PER_MESSAGE = 200
@@ -131,17 +133,19 @@ class Batches:
         starts = 1
         await self._say(BatchSubmitted(batch=entry.batch, handle=self._backend.ensure(directory)), "submitted")
         offset = reported = 0
-        next_sign = 0.0
+        next_sign = next_report = 0.0
         wait_s = FOLLOW_INTERVAL_S
         while True:
             end = directory.end()
             alive = end is not None or directory.is_worker_alive() or self._backend.is_starting(directory)
-            outcomes, offset = directory.read_results(offset)
-            if outcomes:
-                await self._say_outcomes(entry.batch, outcomes, reported)
-                reported += len(outcomes)
-                wait_s = FOLLOW_INTERVAL_S
-                continue
+            if end is not None or not alive or time.monotonic() >= next_report:
+                outcomes, offset = directory.read_results(offset)
+                if outcomes:
+                    await self._say_outcomes(entry.batch, outcomes, reported)
+                    reported += len(outcomes)
+                    next_report = time.monotonic() + REPORT_INTERVAL_S
+                    wait_s = FOLLOW_INTERVAL_S
+                    continue
             if end is not None:
                 cause = "STOPPED" if end["status"] == "stopped" else "COMPLETED"
                 break

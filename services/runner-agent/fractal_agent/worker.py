@@ -18,9 +18,7 @@ import errno
 import fcntl
 import json
 import os
-import platform
 import resource
-import shutil
 import signal
 import sys
 import time
@@ -43,7 +41,7 @@ def write_atomically(path, value):
     """Replace a JSON file in one step, durably."""
     draft = path + ".tmp"
     with open(draft, "w") as stream:
-        json.dump(value, stream)
+        stream.write(json.dumps(value))
         stream.flush()
         os.fsync(stream.fileno())
     os.rename(draft, path)
@@ -146,7 +144,7 @@ class Unit:
     def fork_keeper(self, argv, environment):
         """Start the task under a keeper; the caller holds the lock."""
         with open(self.base + ".args.json", "w") as stream:
-            json.dump(self.arguments, stream, indent=self.batch.spec.get("indent"))
+            stream.write(json.dumps(self.arguments))
         try:
             os.unlink(self.base + ".out.json")
         except OSError:
@@ -171,7 +169,7 @@ class Unit:
         os.close(self.batch.lock)
         begun = time.time()
         with open(self.base + ".started", "w") as stream:
-            json.dump({"pid": os.getpid(), "time": begun}, stream)
+            stream.write(json.dumps({"pid": os.getpid(), "time": begun}))
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         devnull = os.open(os.devnull, os.O_RDONLY)
         actions = [(os.POSIX_SPAWN_DUP2, devnull, 0), (os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
@@ -189,7 +187,7 @@ class Unit:
             document["error"] = str(error)
         os.close(log)
         with open(self.base + ".status.tmp", "w") as stream:
-            json.dump(document, stream)
+            stream.write(json.dumps(document))
         os.rename(self.base + ".status.tmp", self.base + ".status")
 
     def kill(self, number):
@@ -217,7 +215,7 @@ class Batch:
         fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         write_atomically(
             os.path.join(directory, "worker.json"),
-            {"pid": os.getpid(), "host": platform.node(), "started": time.time()},
+            {"pid": os.getpid(), "host": os.uname()[1], "started": time.time()},
         )
         with open(os.path.join(directory, "spec.json")) as stream:
             self.spec = json.load(stream)
@@ -248,12 +246,12 @@ class Batch:
                 signal.sigtimedwait({signal.SIGCHLD}, WAIT_S)
             self.results.sync()
         self.results.sync(force=True)
-        shutil.rmtree(self.units_directory, ignore_errors=True)
+        remove_folder(self.units_directory)
         return "stopped" if self.stopping_since else "completed"
 
     def _command(self):
         argv = list(self.spec["command"])
-        found = shutil.which(argv[0])
+        found = which(argv[0], self.environment.get("PATH", os.defpath))
         if found is None:
             return argv, 'Command "%s" is not valid. Hint: make sure that it is executable.' % argv[0]
         return [found] + argv[1:], None
@@ -360,6 +358,22 @@ class Batch:
         elif now - self.stopping_since > KILL_AFTER_S:
             for unit in self.running:
                 unit.kill(signal.SIGKILL)
+
+
+def which(command, path):
+    """Where the command is; None if it is nowhere or not executable. Small, for every unit forks a copy of us."""
+    candidates = [command] if os.path.dirname(command) else [os.path.join(one, command) for one in path.split(":")]
+    return next((one for one in candidates if os.path.isfile(one) and os.access(one, os.X_OK)), None)
+
+
+def remove_folder(path):
+    """Files and folder; what cannot be removed stays."""
+    try:
+        for name in os.listdir(path):
+            os.unlink(os.path.join(path, name))
+        os.rmdir(path)
+    except OSError:
+        pass
 
 
 def is_alive(pid):

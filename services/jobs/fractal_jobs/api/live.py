@@ -25,6 +25,7 @@ from fractal_jobs.queries.events import Position, Told
 router = APIRouter(prefix="/project/{project_id}/job/{job_id}")
 
 EVENTS_AT_A_TIME = 500
+EVENTS_INTERVAL_S = 0.1
 POLL_S = 2.0
 UNDECIDED_POLL_S = 0.05
 """After a wake-up that showed nothing yet: another transaction is about to commit."""
@@ -85,6 +86,7 @@ async def _events(
             now = time.monotonic()
             if told:
                 quiet_since = now
+                await asyncio.sleep(EVENTS_INTERVAL_S)  # what is told meanwhile goes together
             elif now - quiet_since > KEEP_ALIVE_S:
                 quiet_since = now
                 yield ": still here\n\n"
