@@ -1,11 +1,16 @@
 """The embedded stack behind its one port: up, down, and any part killed while a job runs."""
 
+import json
+import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.api import Api
 from tests.processes import processes_of, until
 
 from .embedded import ADMIN, Embedded
@@ -51,6 +56,47 @@ def test_a_part_killed_while_fifty_units_run(embedded: Embedded, tmp_path: Path,
     assert len(marks.read_text().split()) == 50
     images = api.post(f"/api/v2/project/{project}/dataset/{dataset}/images/query/", None, 200)
     assert images["total_count"] == 50
+    api.close()
+
+
+def follow(api: Api, path: str, last: str | None) -> Iterator[tuple[str, str, str]]:
+    """Id, type and data of each event, until the stream ends or breaks."""
+    fields: dict[str, str] = {}
+    headers = {"Last-Event-ID": last} if last else {}
+    with suppress(httpx.TransportError), api.http.stream("GET", path, headers=headers) as answer:
+        for line in answer.iter_lines():
+            name, _, value = line.partition(": ")
+            if line:
+                fields[name] = value
+            elif "data" in fields:
+                yield fields["id"], fields["event"], fields["data"]
+                fields = {}
+
+
+def test_events_come_unbuffered_through_the_gateway_and_go_on_after_the_api_died(
+    embedded: Embedded, tmp_path: Path
+) -> None:
+    api = embedded.login()
+    task = api.puppet_task(tmp_path, "Followed")
+    project, dataset, workflow = api.prepared(tmp_path, task, images=30, sleep=0.4)
+    job = api.submit(project, dataset, workflow)
+    path = f"/api/v2/project/{project}/job/{job}/events/"
+    seen: list[tuple[str, str, str]] = []
+    killed = False
+    while not (seen and seen[-1][1] == "job" and "done" in seen[-1][2]):
+        for event in follow(api, path, seen[-1][0] if seen else None):
+            seen.append(event)
+            if not killed and event[1] == "units" and '"done": 0' not in event[2]:
+                status = api.get(f"/api/v2/project/{project}/job/{job}/")["status"]
+                assert status == "submitted", "told while it runs, not when it is over"
+                embedded.kill("jobs-api")
+                killed = True
+        time.sleep(0.1)
+    assert killed
+    assert [json.loads(data)["status"] for _, kind, data in seen if kind != "units"] == [
+        *("submitted", "submitted", "done", "done"),
+    ]
+    assert len({identity for identity, *_ in seen}) == len(seen)
     api.close()
 
 
