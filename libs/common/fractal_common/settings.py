@@ -124,6 +124,14 @@ class DirectorySettings(SettingsGroup):
     FRACTAL_RUNNER_WORKING_BASE_DIR: Annotated[Path, AfterValidator(Path.absolute)] | None = None
 
 
+class RetentionSettings(SettingsGroup):
+    """How long the engine keeps what nobody needs any more, in days."""
+
+    FRACTAL_OUTBOX_KEEP_DAYS: Annotated[float, Field(gt=0)] = 1 / 24
+    FRACTAL_JOB_EVENTS_KEEP_DAYS: Annotated[float, Field(gt=0)] = 7
+    FRACTAL_PARKED_MESSAGES_KEEP_DAYS: Annotated[float, Field(gt=0)] = 90
+
+
 class JobsApiSettings(SettingsGroup):
     """Own settings of the jobs api."""
 

@@ -29,6 +29,7 @@ from fractal_agent.environments.activities import Activities
 from fractal_agent.files import FileService
 from fractal_agent.folders import write_log
 from fractal_agent.journal import Journal
+from fractal_agent.retention import sweep
 from fractal_agent.settings import Confinement
 
 log = get_logger(__name__)
@@ -36,6 +37,7 @@ log = get_logger(__name__)
 HEARTBEAT_INTERVAL_S = 2.0
 FETCH_TIMEOUT_S = 5.0
 RETRY_DELAY_S = 1.0
+SWEEP_INTERVAL_S = 3600.0
 MAX_REFUSED_BYTES = 64 * 1024
 
 _commands: TypeAdapter[Command] = TypeAdapter(Command)
@@ -48,8 +50,19 @@ class AgentInUseError(Exception):
 class Agent:
     """Serves one resource. Everything it must remember is on disk before a command is acknowledged."""
 
-    def __init__(self, bus: Bus, *, resource_id: int, jobs_dir: Path, tasks_dir: Path, state_dir: Path) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        resource_id: int,
+        jobs_dir: Path,
+        tasks_dir: Path,
+        state_dir: Path,
+        keep_jobs_s: float | None = None,
+    ) -> None:
         self._bus = bus
+        self._jobs_dir = jobs_dir
+        self._keep_jobs_s = keep_jobs_s
         self._resource_id = resource_id
         self._id = uuid.uuid4().hex[:8]
         state_dir.mkdir(parents=True, exist_ok=True)
@@ -64,14 +77,15 @@ class Agent:
         self._batches.attach_all()
         self._activities.attach_all()
         await self._bus.serve(f"fractal.rpc.{self._resource_id}.>", self._files.answer)
-        heartbeat = asyncio.create_task(self._heartbeat())
+        background = [asyncio.create_task(self._heartbeat()), asyncio.create_task(self._sweep())]
         consumer = self._bus.consumer(COMMANDS, f"agent-{self._resource_id}")
         try:
             while True:
                 for delivery in await consumer.fetch(10, FETCH_TIMEOUT_S):
                     await self._handle(delivery)
         finally:
-            heartbeat.cancel()
+            for task in background:
+                task.cancel()
             await self._batches.close()
             await self._activities.close()
             os.close(self._lock)
@@ -124,6 +138,16 @@ class Agent:
 
     async def _publish(self, event: Message, key: str) -> None:
         await self._bus.publish(event_subject(self._resource_id, event), event, message_id=f"{self._id}:{key}")
+
+    async def _sweep(self) -> None:
+        while self._keep_jobs_s is not None:
+            try:
+                await asyncio.to_thread(
+                    sweep, self._jobs_dir, keep_s=self._keep_jobs_s, busy=self._batches.working_dirs()
+                )
+            except OSError as error:
+                log.warning("jobs.not_removed", error=str(error))
+            await asyncio.sleep(SWEEP_INTERVAL_S)
 
     async def _heartbeat(self) -> None:
         while True:

@@ -60,6 +60,10 @@ class Batches:
     def __len__(self) -> int:
         return len(self._followers)
 
+    def working_dirs(self) -> list[Path]:
+        """Job folders of all batches that are not reported as finished."""
+        return [entry.batch_directory.path.parents[1] for entry in self._journal.entries()]
+
     def attach_all(self) -> None:
         """Take up what an earlier agent left; engines ignore what they know already."""
         for entry in self._journal.entries():

@@ -14,6 +14,9 @@ class AgentSettings(SettingsGroup):
     FRACTAL_AGENT_STATE_DIR: Path | None = None
     """Journal of running batches; by default `.fractal-agent` below the jobs directory."""
 
+    FRACTAL_AGENT_JOB_FOLDERS_KEEP_DAYS: float | None = Field(default=None, gt=0)
+    """After so many days without a change a job's folder and archive are removed; unset: never."""
+
 
 class Confinement:
     """The directories below which the agent reads and writes, and nowhere else."""

@@ -10,6 +10,7 @@ from fractal_common.bus import Bus, BusError
 from fractal_common.database.models import Batch, OutboxMessage, TaskGroupActivity
 from fractal_common.database.sessions import Database
 from fractal_common.messages import BatchRun, Command, EnvironmentCommand, Event, UnitSpec
+from fractal_common.settings import RetentionSettings, load
 from fractal_common.telemetry import get_logger
 from pydantic import TypeAdapter
 from sqlalchemy import select
@@ -24,9 +25,6 @@ log = get_logger(__name__)
 MESSAGES_AT_A_TIME = 50
 POLL_INTERVAL_S = 2.0
 RETRY_INTERVAL_S = 0.5
-KEEP_SENT_FOR = timedelta(hours=1)
-KEEP_EVENTS_FOR = timedelta(days=7)
-KEEP_PARKED_FOR = timedelta(days=90)
 LOG_SUFFIX = "-log.txt"
 
 _messages: TypeAdapter[Command | Event] = TypeAdapter(Command | Event)
@@ -39,6 +37,7 @@ class Relay:
         self._database = database
         self._bus = bus
         self._wake = wake
+        self._keep = load(RetentionSettings)
         self._restore = restore
         """Set when publishing fails: the streams may have to be made again."""
 
@@ -70,9 +69,9 @@ class Relay:
 
     async def _prune(self) -> None:
         async with self._database.transaction() as session:
-            await outbox.prune(session, KEEP_SENT_FOR)
-            await events.prune(session, KEEP_EVENTS_FOR)
-            await parked.prune(session, KEEP_PARKED_FOR)
+            await outbox.prune(session, timedelta(days=self._keep.FRACTAL_OUTBOX_KEEP_DAYS))
+            await events.prune(session, timedelta(days=self._keep.FRACTAL_JOB_EVENTS_KEEP_DAYS))
+            await parked.prune(session, timedelta(days=self._keep.FRACTAL_PARKED_MESSAGES_KEEP_DAYS))
 
 
 async def _render(session: AsyncSession, row: OutboxMessage) -> Command | Event | None:
