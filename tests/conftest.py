@@ -17,6 +17,7 @@ from fractal_server.embedded import nats, postgres
 from fractal_server.embedded.children import Child, ChildSpec
 from fractal_server.embedded.home import Home
 from psycopg import sql
+from psycopg.rows import TupleRow
 
 
 @dataclass(frozen=True)
@@ -27,16 +28,19 @@ class PostgresServer:
     def environment(self, database: str) -> dict[str, str]:
         return {**postgres.environment(self.home, self.port), "POSTGRES_DB": database}
 
-    def execute(self, statement: sql.Composed) -> None:
-        environment = self.environment("postgres")
-        with psycopg.connect(
+    def connect(self, database: str = "postgres") -> psycopg.Connection[TupleRow]:
+        environment = self.environment(database)
+        return psycopg.connect(
             host=environment["POSTGRES_HOST"],
             port=environment["POSTGRES_PORT"],
             user=environment["POSTGRES_USER"],
             password=environment["POSTGRES_PASSWORD"],
-            dbname="postgres",
+            dbname=database,
             autocommit=True,
-        ) as connection:
+        )
+
+    def execute(self, statement: sql.Composed) -> None:
+        with self.connect() as connection:
             connection.execute(statement)
 
 

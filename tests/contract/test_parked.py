@@ -1,6 +1,5 @@
 """`/admin/v2/parked-message/`: a route of our own."""
 
-import psycopg
 from fractal_common.messages import BatchSubmitted
 
 from tests.conftest import PostgresServer
@@ -9,14 +8,7 @@ from .server import Server
 
 
 def park(postgres_server: PostgresServer, payload: str) -> int:
-    environment = postgres_server.environment("contract")
-    with psycopg.connect(
-        host=environment["POSTGRES_HOST"],
-        port=environment["POSTGRES_PORT"],
-        user=environment["POSTGRES_USER"],
-        password=environment["POSTGRES_PASSWORD"],
-        dbname="contract",
-    ) as connection:
+    with postgres_server.connect("contract") as connection:
         row = connection.execute(
             "INSERT INTO jobs.parkedmessage (subject, payload, error, key) "
             "VALUES ('fractal.evt.1.batch.submitted', %s, 'too new', %s) RETURNING id",

@@ -1,6 +1,7 @@
 """`page` and `page_size`: parsing, the error text of the contract, and the response's shape."""
 
-from typing import Annotated, Generic, TypeVar
+from collections.abc import Iterable
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from fastapi import Depends, HTTPException
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -32,6 +33,15 @@ class Page(BaseModel, Generic[Item]):
     page_size: int
     total_count: int
     items: list[Item]
+
+    @classmethod
+    def answer(cls, request: PaginationRequest, total: int, rows: Iterable[Any]) -> Self:
+        """The page that was asked for; rows may be anything from which an item can be read."""
+        size = request.page_size or total
+        return cls.model_validate(
+            {"current_page": request.page, "page_size": size, "total_count": total, "items": list(rows)},
+            from_attributes=True,
+        )
 
 
 def pagination(page: int = 1, page_size: int | None = None) -> PaginationRequest:

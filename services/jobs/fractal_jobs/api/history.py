@@ -88,12 +88,7 @@ async def list_units(
     total, rows = await history.units(
         session, run.id, status=unit_status, offset=pagination.offset, limit=pagination.page_size
     )
-    return Page[HistoryUnitRead](
-        current_page=pagination.page,
-        page_size=pagination.page_size or total,
-        total_count=total,
-        items=[HistoryUnitRead.model_validate(row) for row in rows],
-    )
+    return Page[HistoryUnitRead].answer(pagination, total, rows)
 
 
 @router.post("/images/", response_model=StatusPage)

@@ -109,12 +109,7 @@ async def list_failures(
     """Every process of the job that failed, and why."""
     job = await access.job(session, principal, project_id, job_id, READ)
     total, rows = await history.failures(session, job.id, offset=pages.offset, limit=pages.page_size)
-    return Page[UnitFailure](
-        current_page=pages.page,
-        page_size=pages.page_size or total,
-        total_count=total,
-        items=[UnitFailure.model_validate(row) for row in rows],
-    )
+    return Page[UnitFailure].answer(pages, total, rows)
 
 
 @router.get("/log/", response_class=StreamingResponse)

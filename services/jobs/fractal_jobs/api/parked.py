@@ -32,12 +32,7 @@ class ParkedMessageRead(Read):
 @router.get("/", response_model=Page[ParkedMessageRead])
 async def list_parked(principal: Superuser, session: Session, pages: Pagination) -> object:
     total, rows = await parked.page(session, offset=pages.offset, limit=pages.page_size)
-    return Page[ParkedMessageRead](
-        current_page=pages.page,
-        page_size=pages.page_size or total,
-        total_count=total,
-        items=[ParkedMessageRead.model_validate(row) for row in rows],
-    )
+    return Page[ParkedMessageRead].answer(pages, total, rows)
 
 
 @router.post("/{message_id}/replay/", status_code=202)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from fractal_common.database.base import utcnow
 from fractal_common.database.models import OutboxMessage, ParkedMessage
@@ -32,7 +32,8 @@ def _key(subject: str, payload: str) -> str:
     except ValueError:
         content = payload
     if isinstance(content, dict):
-        content = {name: value for name, value in content.items() if name not in NEW_EACH_TIME}  # type: ignore[misc]
+        fields = cast("dict[str, Any]", content)
+        content = {name: value for name, value in fields.items() if name not in NEW_EACH_TIME}
     return hashlib.sha256(json.dumps([subject, content], sort_keys=True).encode()).hexdigest()
 
 
