@@ -12,6 +12,7 @@ from fractal_common.database.models import (
     Execution,
     HistoryImageCache,
     HistoryRun,
+    HistoryUnit,
     Job,
     Profile,
     Resource,
@@ -20,7 +21,7 @@ from fractal_common.database.models import (
     Workflow,
     WorkflowTask,
 )
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
@@ -111,8 +112,20 @@ async def add_run(session: AsyncSession, values: dict[str, Any]) -> int:
 
 
 async def set_run_status(session: AsyncSession, run_id: int, status: str) -> None:
-    """Also tells those who follow the job."""
-    statement = update(HistoryRun).where(HistoryRun.id == run_id).values(status=status)
+    """The run is over: its units are counted for good, and those who follow the job are told."""
+    counts = (
+        select(
+            func.jsonb_build_object(
+                *("submitted", func.count().filter(HistoryUnit.status == "submitted")),
+                *("done", func.count().filter(HistoryUnit.status == "done")),
+                *("failed", func.count().filter(HistoryUnit.status == "failed")),
+                *("warned", func.count().filter(HistoryUnit.has_warnings)),
+            )
+        )
+        .where(HistoryUnit.history_run_id == run_id)
+        .scalar_subquery()
+    )
+    statement = update(HistoryRun).where(HistoryRun.id == run_id).values(status=status, unit_counts=counts)
     row = (await session.execute(statement.returning(HistoryRun.job_id, HistoryRun.workflowtask_id))).one()
     await events.tell(session, row[0], "run", {"run_id": run_id, "workflowtask_id": row[1], "status": status})
 

@@ -15,11 +15,13 @@ from fractal_common.database.models import (
     Workflow,
     WorkflowTask,
 )
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from fractal_jobs.domain.images import STATUS_ATTRIBUTE, Image
 from fractal_jobs.queries.images import Filters
+from fractal_jobs.queries.units import UNSET
 
 
 async def workflow_task(session: AsyncSession, workflowtask_id: int) -> WorkflowTask | None:
@@ -35,7 +37,7 @@ async def dataset(session: AsyncSession, dataset_id: int) -> Dataset | None:
 
 
 async def runs(session: AsyncSession, dataset_id: int, workflowtask_id: int) -> Sequence[Any]:
-    """Oldest first, with the number of units by status and with warnings, in one statement."""
+    """Oldest first, with the number of units by status and with warnings; only those of open runs are counted."""
 
     def number(condition: ColumnElement[bool]) -> ColumnElement[int]:
         return func.count(case((condition, 1)))
@@ -49,19 +51,27 @@ async def runs(session: AsyncSession, dataset_id: int, workflowtask_id: int) -> 
             number(HistoryUnit.has_warnings.is_(True)).label("warned"),
         )
         .join(HistoryRun, HistoryRun.id == HistoryUnit.history_run_id)
-        .where(HistoryRun.dataset_id == dataset_id, HistoryRun.workflowtask_id == workflowtask_id)
+        .where(
+            HistoryRun.dataset_id == dataset_id,
+            HistoryRun.workflowtask_id == workflowtask_id,
+            HistoryRun.unit_counts.is_(None),
+        )
         .group_by(HistoryUnit.history_run_id)
         .subquery()
     )
+
+    def shown(name: str) -> ColumnElement[int]:
+        return func.coalesce(HistoryRun.unit_counts[name].as_integer(), counts.c[name], 0)
+
     statement = (
         select(
             HistoryRun.id,
             HistoryRun.timestamp_started,
             HistoryRun.workflowtask_dump,
-            func.coalesce(counts.c.submitted, 0).label("num_submitted_units"),
-            func.coalesce(counts.c.done, 0).label("num_done_units"),
-            func.coalesce(counts.c.failed, 0).label("num_failed_units"),
-            func.coalesce(counts.c.warned, 0).label("num_units_with_warnings"),
+            shown("submitted").label("num_submitted_units"),
+            shown("done").label("num_done_units"),
+            shown("failed").label("num_failed_units"),
+            shown("warned").label("num_units_with_warnings"),
             Task.args_schema_parallel,
             Task.args_schema_non_parallel,
             Task.version,
@@ -133,34 +143,53 @@ async def images_with_status(
     """
     attributes = dict(filters.attributes)
     wanted = attributes.pop(STATUS_ATTRIBUTE, None)
-    status = func.coalesce(HistoryUnit.status, "unset")
-    conditions = [Filters(filters.types, attributes).conditions(dataset_id)]
-    if wanted is not None:
-        conditions.append(status.in_([str(value) for value in wanted]))
-    joined = (
+    condition = Filters(filters.types, attributes).conditions(dataset_id)
+    if wanted is None:
+        # The page first, and the status of its images then: whatever the planner thinks, no others are looked up.
+        total = await session.scalar(select(func.count()).select_from(DatasetImage).where(condition))
+        chosen = select(DatasetImage).where(condition).order_by(DatasetImage.zarr_url, DatasetImage.copy)
+        image = aliased(DatasetImage, chosen.offset(offset).limit(limit).subquery())
+        page = _with_status(image, dataset_id, workflowtask_id).order_by(image.zarr_url, image.copy)
+    else:
+        status = func.coalesce(HistoryUnit.status, UNSET).in_([str(value) for value in wanted])
+        found = _with_status(DatasetImage, dataset_id, workflowtask_id).where(condition, status)
+        counted = found.add_columns(func.count().over().label("total"))
+        page = counted.order_by(DatasetImage.zarr_url, DatasetImage.copy).offset(offset).limit(limit)
+        rows = list(await session.execute(page))
+        if not rows and offset:
+            # Beyond the end there is no row to carry the count.
+            total = await session.scalar(select(func.count()).select_from(found.subquery()))
+        else:
+            total = rows[0][6] if rows else 0
+        return total or 0, [_row(row) for row in rows]
+    return total or 0, [_row(row) for row in await session.execute(page)]
+
+
+def _row(row: Sequence[Any]) -> tuple[Image, str, bool | None]:
+    return Image(row[0], row[1], row[2], row[3]), row[4], row[5]
+
+
+def _with_status(image: type[DatasetImage], dataset_id: int, workflowtask_id: int) -> "Select[*tuple[Any, ...]]":
+    """The columns of images, then status and warnings of the newest unit that consumed each."""
+    return (
         select(
-            DatasetImage.zarr_url,
-            DatasetImage.origin,
-            DatasetImage.attributes,
-            DatasetImage.types,
-            status,
+            image.zarr_url,
+            image.origin,
+            image.attributes,
+            image.types,
+            func.coalesce(HistoryUnit.status, UNSET),
             HistoryUnit.has_warnings,
         )
         .outerjoin(
             HistoryImageCache,
             and_(
-                HistoryImageCache.zarr_url == DatasetImage.zarr_url,
+                HistoryImageCache.zarr_url == image.zarr_url,
                 HistoryImageCache.dataset_id == dataset_id,
                 HistoryImageCache.workflowtask_id == workflowtask_id,
             ),
         )
         .outerjoin(HistoryUnit, HistoryUnit.id == HistoryImageCache.latest_history_unit_id)
-        .where(*conditions)
     )
-    total = await session.scalar(select(func.count()).select_from(joined.subquery()))
-    page = joined.order_by(DatasetImage.zarr_url, DatasetImage.id).offset(offset).limit(limit)
-    rows = await session.execute(page)
-    return total or 0, [(Image(row[0], row[1], row[2], row[3]), row[4], row[5]) for row in rows]
 
 
 MAX_ERROR_CHARACTERS = 2000

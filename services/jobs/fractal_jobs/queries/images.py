@@ -135,12 +135,15 @@ async def page(
 AGGREGATE = text(
     """
     SELECT 'attribute', key, value FROM (
-        SELECT DISTINCT a.key, a.value FROM jobs.datasetimage, jsonb_each(attributes) AS a
-        WHERE dataset_id = :dataset_id
+        -- Many images have the same ones: taken apart once each.
+        SELECT DISTINCT a.key, a.value
+        FROM (SELECT DISTINCT attributes FROM jobs.datasetimage WHERE dataset_id = :dataset_id) AS image,
+             jsonb_each(attributes) AS a
     ) AS attribute
     UNION ALL
-    SELECT DISTINCT 'type', t.key, NULL::jsonb FROM jobs.datasetimage, jsonb_object_keys(types) AS t(key)
-    WHERE dataset_id = :dataset_id
+    SELECT DISTINCT 'type', t.key, NULL::jsonb
+    FROM (SELECT DISTINCT types FROM jobs.datasetimage WHERE dataset_id = :dataset_id) AS image,
+         jsonb_object_keys(types) AS t(key)
     """
 )
 

@@ -102,6 +102,8 @@ class HistoryRun(Base):
     timestamp_started: Mapped[datetime] = mapped_column(default=utcnow)
     status: Mapped[str]
     num_available_images: Mapped[int]
+    unit_counts: Mapped[JsonObject | None]
+    """`submitted`, `done`, `failed` and `warned` units, from when the run is over: its pages need not count again."""
 
     __table_args__ = (
         Index("ix_historyrun_dataset_id_workflowtask_id", "dataset_id", "workflowtask_id", "id"),
@@ -161,7 +163,7 @@ class HistoryUnit(Base):
     batch_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.batch.id", ondelete="SET NULL"), index=True)
 
     __table_args__ = (
-        Index("ix_historyunit_history_run_id", "history_run_id"),
+        Index("ix_historyunit_history_run_id", "history_run_id", "id"),
         UniqueConstraint("history_run_id", "part", "index"),
         SCHEMA,
     )
