@@ -25,7 +25,9 @@ from fractal_jobs.queries.events import Position, Told
 router = APIRouter(prefix="/project/{project_id}/job/{job_id}")
 
 EVENTS_AT_A_TIME = 500
-EVENTS_INTERVAL_S = 0.1
+EVENTS_INTERVAL_S = 0.01
+COUNTS_INTERVAL_S = 0.25
+"""Between two counts of a run's processes: counting is dear, and a person reads no faster."""
 POLL_S = 2.0
 UNDECIDED_POLL_S = 0.05
 """After a wake-up that showed nothing yet: another transaction is about to commit."""
@@ -70,13 +72,21 @@ async def _events(
     request: Request, data: Database, listening: Listener, job_id: int, position: Position
 ) -> AsyncGenerator[str]:
     end = time.monotonic() + STREAM_LIFETIME_S
-    quiet_since = undecided_until = time.monotonic()
+    quiet_since = undecided_until = counted = time.monotonic()
     with listening.following(job_id) as following:
         while time.monotonic() < end and not await request.is_disconnected():
             following.news.clear()
             async with data.session() as session:
                 told = _newest(await events.after(session, job_id, position, EVENTS_AT_A_TIME))
-                counts = await events.counts(session, [one.data["run_id"] for one in told if one.type == "units"])
+                runs = [one.data["run_id"] for one in told if one.type == "units"]
+                hold_s = counted + COUNTS_INTERVAL_S - time.monotonic() if len(runs) == len(told) > 0 else 0
+                counts = await events.counts(session, runs) if runs and hold_s <= 0 else {}
+            if hold_s > 0:
+                await following.wait(hold_s)
+                await asyncio.sleep(EVENTS_INTERVAL_S)
+                continue
+            if runs:
+                counted = time.monotonic()
             for one in told:
                 position = one.position
                 body = {**one.data, **(counts.get(one.data["run_id"], {}) if one.type == "units" else {})}
@@ -86,7 +96,7 @@ async def _events(
             now = time.monotonic()
             if told:
                 quiet_since = now
-                await asyncio.sleep(EVENTS_INTERVAL_S)  # what is told meanwhile goes together
+                await asyncio.sleep(EVENTS_INTERVAL_S)  # what is told by then goes together
             elif now - quiet_since > KEEP_ALIVE_S:
                 quiet_since = now
                 yield ": still here\n\n"
