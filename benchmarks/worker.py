@@ -35,7 +35,8 @@ def main() -> None:
         }
         (batch / "spec.json").write_text(json.dumps(spec))
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-I", "-S", fractal_agent.worker.__file__, str(batch)], check=True)
+        program = Path(fractal_agent.worker.__file__).with_name("__main__.py")
+        subprocess.run([sys.executable, "-I", "-S", str(program), str(batch)], check=True)
         worker = time.perf_counter() - start
     per_unit = 1000 / options.units
     print(f"{options.units} no-op units, {options.processes} at a time")

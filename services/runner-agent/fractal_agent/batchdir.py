@@ -23,7 +23,7 @@ def write_json(file: Path, value: Any) -> None:
 
 
 class BatchDirectory:
-    """`{working_dir}/.fractal/{batch}/`, shared with the worker; see `worker.py` for what each file means."""
+    """`{working_dir}/.fractal/{batch}/`, shared with the worker; see the package `worker` for what each file means."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,6 +51,13 @@ class BatchDirectory:
         finally:
             os.close(descriptor)
         return False
+
+    def worker_pid(self) -> int | None:
+        """Process id of the worker that took the lock last, on its own host; None before the first."""
+        try:
+            return int(json.loads((self.path / "worker.json").read_text())["pid"])
+        except (OSError, ValueError, KeyError):
+            return None
 
     def read_results(self, offset: int) -> tuple[list[UnitOutcome], int]:
         """Results recorded since `offset` (bytes), and the offset behind them; a line in the making is left."""

@@ -27,8 +27,6 @@ from fractal_agent.settings import Confinement
 
 log = get_logger(__name__)
 
-FOLLOW_INTERVAL_S = 0.02
-FOLLOW_INTERVAL_MAX_S = 0.25
 REPORT_INTERVAL_S = 0.25
 """Between two reports of a batch that goes on: what finishes meanwhile travels together."""
 SIGN_OF_LIFE_INTERVAL_S = 5.0
@@ -137,8 +135,8 @@ class Batches:
         starts = 1
         await self._say(BatchSubmitted(batch=entry.batch, handle=self._backend.ensure(directory)), "submitted")
         offset = reported = 0
-        next_sign = next_report = 0.0
-        wait_s = FOLLOW_INTERVAL_S
+        next_report = 0.0
+        next_sign = time.monotonic() + SIGN_OF_LIFE_INTERVAL_S
         while True:
             end = directory.end()
             alive = end is not None or directory.is_worker_alive() or self._backend.is_starting(directory)
@@ -148,7 +146,6 @@ class Batches:
                     await self._say_outcomes(entry.batch, outcomes, reported)
                     reported += len(outcomes)
                     next_report = time.monotonic() + REPORT_INTERVAL_S
-                    wait_s = FOLLOW_INTERVAL_S
                     continue
             if end is not None:
                 cause = "STOPPED" if end["status"] == "stopped" else "COMPLETED"
@@ -163,8 +160,7 @@ class Batches:
             if time.monotonic() >= next_sign:
                 await self._say(BatchRunning(batch=entry.batch, results=reported), f"running-{time.time():.3f}")
                 next_sign = time.monotonic() + SIGN_OF_LIFE_INTERVAL_S
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 1.2, FOLLOW_INTERVAL_MAX_S)
+            await self._backend.wait(directory, REPORT_INTERVAL_S)
         error = f"The worker of batch {entry.batch} ended {starts} times." if cause == "LOST" else None
         await self._say(
             BatchFinished(batch=entry.batch, cause=cause, error=error, results=reported), f"finished-{time.time():.3f}"

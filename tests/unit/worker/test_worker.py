@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fractal_agent.worker
+import fractal_agent.worker.batch
 import pytest
 from fractal_agent.batchdir import BatchDirectory
 from fractal_common.messages import UnitOutcome
 
-WORKER = Path(fractal_agent.worker.__file__)
+WORKER = Path(fractal_agent.worker.__file__).with_name("__main__.py")
 
 TASK = """\
 import json, os, signal, sys, time
@@ -184,7 +184,7 @@ def test_a_unit_whose_keeper_was_killed_too_is_lost_and_not_run_again(tmp_path: 
     bench = Bench(tmp_path, [{"sleep": 30}, {}], processes=1)
     worker = bench.start()
     wait_until(bench.started)
-    keeper = json.loads((bench.directory.path / "units" / "0.started").read_text())["pid"]
+    keeper = json.loads((bench.directory.path / "units" / "0.unit").read_text().splitlines()[0])["pid"]
     worker.kill()
     worker.wait()
     os.kill(keeper, signal.SIGKILL)
@@ -209,7 +209,7 @@ def test_a_second_worker_leaves_the_first_alone(tmp_path: Path) -> None:
     bench = Bench(tmp_path, [{"sleep": 0.5}])
     first = bench.start()
     wait_until(bench.directory.is_worker_alive)
-    assert bench.start().wait(timeout=20) == fractal_agent.worker.EXIT_BUSY
+    assert bench.start().wait(timeout=20) == fractal_agent.worker.batch.EXIT_BUSY
     assert first.wait(timeout=20) == 0
     assert bench.started() == [0]
 

@@ -22,12 +22,22 @@ class Following:
     """One who follows. To be cleared before looking, and waited for after it: then no news is lost in between."""
 
     def __init__(self) -> None:
-        self.news = asyncio.Event()
+        self._news = asyncio.Event()
+        self._urgent = asyncio.Event()
 
-    async def wait(self, timeout_s: float) -> bool:
-        """Whether there were news within the time."""
+    def clear(self) -> None:
+        self._news.clear()
+        self._urgent.clear()
+
+    def tell(self, *, urgent: bool) -> None:
+        self._news.set()
+        if urgent:
+            self._urgent.set()
+
+    async def wait(self, timeout_s: float, *, urgent: bool = False) -> bool:
+        """Whether there were news within the time; with `urgent` others than counts."""
         try:
-            await asyncio.wait_for(self.news.wait(), timeout_s)
+            await asyncio.wait_for((self._urgent if urgent else self._news).wait(), timeout_s)
         except TimeoutError:
             return False
         return True
@@ -45,7 +55,11 @@ class Listener:
         while True:
             try:
                 async for notification in notifications(self._settings, [CHANNEL], process="fractal-jobs-api-listen"):
-                    self._wake(None if notification is None else int(notification[1]))
+                    if notification is None:
+                        self._wake(list(self._waiting), urgent=True)
+                    else:
+                        job_id, _, kind = notification[1].partition(" ")
+                        self._wake([int(job_id)], urgent=kind != "units")
             except psycopg.Error as error:
                 log.warning("listener.retry", error=str(error).strip())
             await asyncio.sleep(RETRY_S)
@@ -62,10 +76,10 @@ class Listener:
             if not self._waiting[job_id]:
                 del self._waiting[job_id]
 
-    def _wake(self, job_id: int | None) -> None:
-        for waiting in list(self._waiting.values()) if job_id is None else [self._waiting.get(job_id, set())]:
-            for following in waiting:
-                following.news.set()
+    def _wake(self, job_ids: list[int], *, urgent: bool) -> None:
+        for job_id in job_ids:
+            for following in self._waiting.get(job_id, ()):
+                following.tell(urgent=urgent)
 
 
 def listener(request: Request) -> Listener:

@@ -29,7 +29,7 @@ EVENTS_INTERVAL_S = 0.01
 COUNTS_INTERVAL_S = 0.25
 """Between two counts of a run's processes: counting is dear, and a person reads no faster."""
 POLL_S = 2.0
-UNDECIDED_POLL_S = 0.05
+UNDECIDED_POLL_S = 0.015
 """After a wake-up that showed nothing yet: another transaction is about to commit."""
 UNDECIDED_FOR_S = 1.0
 KEEP_ALIVE_S = 15.0
@@ -75,15 +75,17 @@ async def _events(
     quiet_since = undecided_until = counted = time.monotonic()
     with listening.following(job_id) as following:
         while time.monotonic() < end and not await request.is_disconnected():
-            following.news.clear()
+            following.clear()
             async with data.session() as session:
                 told = _newest(await events.after(session, job_id, position, EVENTS_AT_A_TIME))
                 runs = [one.data["run_id"] for one in told if one.type == "units"]
                 hold_s = counted + COUNTS_INTERVAL_S - time.monotonic() if len(runs) == len(told) > 0 else 0
                 counts = await events.counts(session, runs) if runs and hold_s <= 0 else {}
             if hold_s > 0:
-                await following.wait(hold_s)
-                await asyncio.sleep(EVENTS_INTERVAL_S)
+                if await following.wait(
+                    UNDECIDED_POLL_S if time.monotonic() < undecided_until else hold_s, urgent=True
+                ):
+                    undecided_until = time.monotonic() + UNDECIDED_FOR_S
                 continue
             if runs:
                 counted = time.monotonic()
@@ -95,7 +97,7 @@ async def _events(
                     return
             now = time.monotonic()
             if told:
-                quiet_since = now
+                quiet_since = undecided_until = now
                 await asyncio.sleep(EVENTS_INTERVAL_S)  # what is told by then goes together
             elif now - quiet_since > KEEP_ALIVE_S:
                 quiet_since = now
@@ -158,7 +160,7 @@ async def _job_log(data: Database, listening: Listener, job_id: int, *, follow: 
     end = time.monotonic() + STREAM_LIFETIME_S
     with listening.following(job_id) as following:
         while True:
-            following.news.clear()
+            following.clear()
             async with data.session() as session:
                 status, progress, final = await events.log_of_job(session, job_id)
             yield progress[sent:]

@@ -26,7 +26,9 @@ async def advance(database: Database, job_id: int) -> None:
     """
     try:
         async with database.transaction() as session:
-            await _advance(session, job_id)
+            # What changes in the job's own row is written once, at the end.
+            with session.no_autoflush:
+                await _advance(session, job_id)
     except DBAPIError as error:
         if error.connection_invalidated or getattr(error.orig, "sqlstate", None) is None:
             raise

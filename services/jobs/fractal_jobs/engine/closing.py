@@ -53,7 +53,7 @@ async def _close_init(progress: Progress, init: Result) -> None:
     if not init.succeeded:
         await _end(progress, 1, await units.first_error(session, run_id, BOTH))
         return
-    resource = await executions.resource(session, progress.execution.resource_id)
+    resource = await progress.resource()
     try:
         items = deduplicate(parse_init_output(init.output).parallelization_list)
         check_size(len(items))

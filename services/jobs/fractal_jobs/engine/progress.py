@@ -1,14 +1,14 @@
 """One job's way from one state to the next, under its row lock and in one transaction."""
 
 from fractal_common.database.base import utcnow
-from fractal_common.database.models import Dataset, Execution, Job
+from fractal_common.database.models import Dataset, Execution, Job, Profile, Resource
 from fractal_common.messages import BatchCancel, JobArchive
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fractal_jobs.domain import joblog
 from fractal_jobs.domain.planning import TaskSnapshot
 from fractal_jobs.domain.states import JobState, move
-from fractal_jobs.queries import events, outbox
+from fractal_jobs.queries import events, executions, outbox
 
 
 class Progress:
@@ -19,6 +19,8 @@ class Progress:
         self.execution = execution
         self.job = job
         self.dataset = dataset
+        self._resource: Resource | None = None
+        self._profile: Profile | None = None
 
     @property
     def tasks(self) -> list[TaskSnapshot]:
@@ -46,6 +48,18 @@ class Progress:
     @property
     def working_dir(self) -> str:
         return self.job.working_dir or ""
+
+    async def resource(self) -> Resource | None:
+        """Where the job runs; read once in a transaction."""
+        if self._resource is None:
+            self._resource = await executions.resource(self.session, self.execution.resource_id)
+        return self._resource
+
+    async def profile(self) -> Profile | None:
+        """As whom the job runs; read once in a transaction."""
+        if self._profile is None:
+            self._profile = await executions.profile(self.session, self.execution.profile_id)
+        return self._profile
 
     def move(self, target: JobState) -> None:
         self.execution.state = move(self.execution.state, target)

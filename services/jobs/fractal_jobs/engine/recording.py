@@ -35,21 +35,21 @@ class TooEarly(Exception):
     """The event counts results that have not arrived yet; to be delivered again."""
 
 
-async def record(session: AsyncSession, event: Event, *, last_attempt: bool) -> int | None:
-    """Apply an event; returns the job to advance, if its batch is complete.
+async def record(session: AsyncSession, event: Event, *, last_attempt: bool) -> None:
+    """Apply an event; the job of a batch that is complete with it becomes due.
 
     Raises:
         TooEarly: unless it is the last attempt: then the batch is asked for again instead.
     """
     if isinstance(event, EnvironmentProgress | EnvironmentFinished):
         await activities.record(session, event)
-        return None
+        return
     if isinstance(event, CommandRefused):
         await parked.park(session, event.subject, clean_text(event.payload), clean_text(event.error))
-        return None
+        return
     batch = await _lock(session, event.batch)
     if batch is None:
-        return None  # of a job that was deleted
+        return  # of a job that was deleted
     match event:
         case BatchSubmitted():
             batch.handle = event.handle
@@ -63,10 +63,9 @@ async def record(session: AsyncSession, event: Event, *, last_attempt: bool) -> 
             if batch.state in STARTED_STATES:
                 batch.state = "running"
         case UnitsFinished():
-            return await _record_outcomes(session, batch, event.outcomes)
+            await _record_outcomes(session, batch, event.outcomes)
         case BatchFinished():
-            return await _finish(session, batch, event, last_attempt=last_attempt)
-    return None
+            await _finish(session, batch, event, last_attempt=last_attempt)
 
 
 async def _lock(session: AsyncSession, name: str) -> Batch | None:
@@ -74,7 +73,7 @@ async def _lock(session: AsyncSession, name: str) -> Batch | None:
     return await session.scalar(statement)
 
 
-async def _record_outcomes(session: AsyncSession, batch: Batch, outcomes: list[UnitOutcome]) -> int | None:
+async def _record_outcomes(session: AsyncSession, batch: Batch, outcomes: list[UnitOutcome]) -> None:
     kind = TaskType(batch.spec["task_type"])
     is_init = kind.is_compound and batch.part == NON_PARALLEL
     remaining = await units.record(
@@ -86,26 +85,28 @@ async def _record_outcomes(session: AsyncSession, batch: Batch, outcomes: list[U
         shows_failure=not kind.is_compound or is_init,
     )
     await events.tell(session, batch.job_id, "units", {"run_id": batch.history_run_id})
-    return await executions.wake(session, batch.history_run_id) if remaining == 0 else None
+    if remaining == 0:
+        await executions.wake(session, batch.history_run_id)
 
 
-async def _finish(session: AsyncSession, batch: Batch, event: BatchFinished, *, last_attempt: bool) -> int | None:
+async def _finish(session: AsyncSession, batch: Batch, event: BatchFinished, *, last_attempt: bool) -> None:
     total = await units.count(session, batch.id)
     if total - batch.remaining < event.results:
         if not last_attempt:
             raise TooEarly(event.batch)
         await outbox.add_batches(session, [(batch.id, batch.resource_id)])
-        return None
+        return
     if batch.state == "ended":
-        return None
+        return
     batch.state = "ended"
     batch.cause = event.cause
     await session.flush()
     missing = await units.missing(session, batch.id)
     if not missing:
-        return await executions.wake(session, batch.history_run_id)
+        await executions.wake(session, batch.history_run_id)
+        return
     error = event.error or f"The batch ended ({event.cause}) without a result of this unit."
-    return await _record_outcomes(
+    await _record_outcomes(
         session,
         batch,
         [UnitOutcome(index=index, status="failed", cause=event.cause.lower(), error=error) for index in missing],

@@ -45,7 +45,7 @@ class Relay:
         while True:
             self._wake.clear()
             try:
-                while await self._send_some():
+                while await self._send_some() == MESSAGES_AT_A_TIME:
                     pass
             except BusError as error:
                 log.warning("relay.retry", error=str(error))

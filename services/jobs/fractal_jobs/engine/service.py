@@ -28,6 +28,7 @@ EVENTS_AT_A_TIME = 100
 FETCH_TIMEOUT_S = 5.0
 DUE_POLL_INTERVAL_S = 1.0
 DUE_AT_A_TIME = 20
+JOBS_AT_A_TIME = 4
 RECONCILE_INTERVAL_S = 2.0
 STREAMS_INTERVAL_S = 5.0
 LISTEN_RETRY_S = 1.0
@@ -101,18 +102,35 @@ class Engine:
         await asyncio.sleep(LISTEN_RETRY_S)
 
     async def _take_due(self) -> None:
-        """Jobs just submitted or stopped, and those whose replica died before it could go on."""
-        while True:
-            self._jobs_woken.clear()
-            async with self._database.session() as session:
-                due = await executions.due(session, DUE_AT_A_TIME)
-            for job_id in due:
-                await advance(self._database, job_id)
-            if len(due) < DUE_AT_A_TIME:
+        """Jobs just submitted, stopped, or with all results in, and those whose replica died before it could go on.
+
+        Several at a time: a large job does not hold up the others.
+        """
+        at_work: dict[int, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._jobs_woken.clear()
+                async with self._database.session() as session:
+                    due = await executions.due(session, DUE_AT_A_TIME, except_for=list(at_work))
+                for job_id in due[: JOBS_AT_A_TIME - len(at_work)]:
+                    task = at_work[job_id] = group.create_task(self._advance(job_id))
+                    task.add_done_callback(lambda _, job_id=job_id: self._advanced(at_work, job_id))
                 try:
                     await asyncio.wait_for(self._jobs_woken.wait(), DUE_POLL_INTERVAL_S)
                 except TimeoutError:
                     continue
+
+    async def _advance(self, job_id: int) -> None:
+        """A job that could not be advanced stays due: it is tried again at the next poll."""
+        try:
+            await advance(self._database, job_id)
+        except Exception as error:
+            log.error("job.not_advanced", job_id=job_id, error=repr(error))
+            await asyncio.sleep(ERROR_PAUSE_S)
+
+    def _advanced(self, at_work: dict[int, asyncio.Task[None]], job_id: int) -> None:
+        del at_work[job_id]
+        self._jobs_woken.set()
 
     async def _take_events(self) -> None:
         consumer = self._bus.consumer(EVENTS, CONSUMER)
@@ -129,7 +147,7 @@ class Engine:
             return
         try:
             async with self._database.transaction() as session:
-                job_id = await record(session, event, last_attempt=delivery.attempts >= MAX_ATTEMPTS)
+                await record(session, event, last_attempt=delivery.attempts >= MAX_ATTEMPTS)
         except TooEarly:
             await delivery.retry(EARLY_DELAY_S)
             return
@@ -141,8 +159,6 @@ class Engine:
                 await delivery.retry(ERROR_PAUSE_S)
             return
         await delivery.ack()
-        if job_id is not None:
-            await advance(self._database, job_id)
 
     async def _park(self, delivery: Delivery, error: str) -> None:
         log.error("event.parked", subject=delivery.subject, error=error)

@@ -40,8 +40,8 @@ async def begin(progress: Progress) -> None:
     wanted = job.attribute_filters.get(images.STATUS_ATTRIBUTE)
     if wanted is not None and progress.image_statuses is None:
         progress.image_statuses = await _statuses(progress, wanted)
-    resource = await executions.resource(session, execution.resource_id)
-    profile = await executions.profile(session, execution.profile_id)
+    resource = await progress.resource()
+    profile = await progress.profile()
     facts: dict[str, object] = {
         "Resource name": resource.name if resource else None,
         "Profile name": profile.name if profile else None,
@@ -73,7 +73,7 @@ async def start_task(progress: Progress) -> None:
     session, execution, job = progress.session, progress.execution, progress.job
     task = progress.task
     group = await executions.task_group(session, task.task_id)
-    resource = await executions.resource(session, execution.resource_id)
+    resource = await progress.resource()
     assert resource is not None, "resources in use cannot be deleted"
     label = joblog.task_label(task.alias, task.name, group.pkg_name if group else "?", group.version if group else None)
     progress.write("DEBUG", f"SUBMIT {task.order}-th task {label}")
@@ -134,7 +134,7 @@ async def launch(progress: Progress, wave: Wave) -> None:
     assert execution.run_id is not None, "a wave belongs to a run"
     assert execution.resource_id is not None, "a job that runs has a resource"
     folder = f"{progress.working_dir}/{names.task_subfolder(task.order, task.name)}"
-    profile = await executions.profile(session, execution.profile_id)
+    profile = await progress.profile()
     first = execution.position == 0 and not await executions.batches(session, execution.run_id)
     spec: dict[str, Any] = {
         "working_dir": progress.working_dir,

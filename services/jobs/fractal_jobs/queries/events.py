@@ -16,9 +16,10 @@ CHANNEL = "fractal_job"
 TELL = text(
     """
     WITH told AS (
-        INSERT INTO jobs.jobevent (job_id, type, data) VALUES (:job_id, :type, CAST(:data AS jsonb)) RETURNING job_id
+        INSERT INTO jobs.jobevent (job_id, type, data) VALUES (:job_id, :type, CAST(:data AS jsonb))
+        RETURNING job_id, type
     )
-    SELECT pg_notify('fractal_job', job_id::text) FROM told
+    SELECT pg_notify('fractal_job', job_id || ' ' || type) FROM told
     """
 )
 

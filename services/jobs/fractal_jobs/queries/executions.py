@@ -29,10 +29,10 @@ from fractal_jobs.domain.states import JobState
 from fractal_jobs.queries import events
 
 
-async def due(session: AsyncSession, limit: int) -> list[int]:
-    """Jobs that some engine should look at now."""
-    statement = select(Execution.job_id).where(Execution.wake_at <= utcnow()).order_by(Execution.wake_at).limit(limit)
-    return list(await session.scalars(statement))
+async def due(session: AsyncSession, limit: int, *, except_for: Sequence[int] = ()) -> list[int]:
+    """Jobs that some engine should look at now, longest waiting first."""
+    due_now = select(Execution.job_id).where(Execution.wake_at <= utcnow(), Execution.job_id.not_in(except_for))
+    return list(await session.scalars(due_now.order_by(Execution.wake_at).limit(limit)))
 
 
 async def lock(session: AsyncSession, job_id: int) -> Execution | None:
@@ -46,10 +46,9 @@ async def lock(session: AsyncSession, job_id: int) -> Execution | None:
     return await session.scalar(statement)
 
 
-async def wake(session: AsyncSession, run_id: int) -> int | None:
-    """Ask the engines to look at the job whose run this is; returns the job's id."""
-    statement = update(Execution).where(Execution.run_id == run_id).values(wake_at=utcnow()).returning(Execution.job_id)
-    return await session.scalar(statement)
+async def wake(session: AsyncSession, run_id: int) -> None:
+    """Ask the engines to look at the job whose run this is."""
+    await session.execute(update(Execution).where(Execution.run_id == run_id).values(wake_at=utcnow()))
 
 
 async def wake_stopping(session: AsyncSession, resources: Sequence[int], older_than: timedelta) -> None:

@@ -1,6 +1,6 @@
 """Batches as detached processes of this machine, which go on when the agent dies."""
 
-import json
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from fractal_agent.batchdir import BatchDirectory
 
-WORKER = Path(str(files("fractal_agent").joinpath("worker.py")))
+WORKER = Path(str(files("fractal_agent").joinpath("worker", "__main__.py")))
+NO_WORKER_WAIT_S = 0.02
 
 
 class LocalBackend:
@@ -42,11 +43,30 @@ class LocalBackend:
         path = str(directory.path)
         return any(isinstance(child.args, list) and child.args[-1] == path for child in self._children)
 
-    def handle(self, directory: BatchDirectory) -> str:
+    async def wait(self, directory: BatchDirectory, timeout_s: float) -> None:
+        """Until the worker that runs now ends, but not longer than so many seconds."""
+        pid = directory.worker_pid()
         try:
-            return str(json.loads((directory.path / "worker.json").read_text())["pid"])
-        except (OSError, ValueError, KeyError):
-            return "unknown"
+            process = os.pidfd_open(pid) if pid is not None else -1
+        except OSError:  # it has ended, or the kernel is too old
+            process = -1
+        if process < 0:
+            await asyncio.sleep(min(timeout_s, NO_WORKER_WAIT_S))
+            return
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        loop.add_reader(process, ended.set)
+        try:
+            await asyncio.wait_for(ended.wait(), timeout_s)
+        except TimeoutError:
+            return
+        finally:
+            loop.remove_reader(process)
+            os.close(process)
+
+    def handle(self, directory: BatchDirectory) -> str:
+        pid = directory.worker_pid()
+        return "unknown" if pid is None else str(pid)
 
     def _reap(self) -> None:
         self._children = [child for child in self._children if child.poll() is None]

@@ -1,0 +1,214 @@
+"""All units of a batch directory, as many at a time as the batch allows."""
+
+import fcntl
+import json
+import os
+import resource
+import select
+import signal
+import time
+
+from fractal_agent.worker.disk import patiently, remove_folder, write_atomically
+from fractal_agent.worker.keeper import Keeper
+from fractal_agent.worker.memory import killed_for_memory
+from fractal_agent.worker.results import SHUTDOWN, Results, ended, failed
+from fractal_agent.worker.unit import Unit
+
+FORMAT_VERSION = 1
+WAIT_S = 0.05
+STOP_CHECK_S = 0.1
+KILL_AFTER_S = 2.0
+OUT_OF_MEMORY_S = 2.0
+EXIT_BUSY = 3
+
+
+class Batch:
+    """Raises BlockingIOError if another worker has the batch."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self._lock = os.open(os.path.join(directory, "worker.lock"), os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        write_atomically(
+            os.path.join(directory, "worker.json"),
+            {"pid": os.getpid(), "host": os.uname()[1], "started": time.time()},
+        )
+        with open(os.path.join(directory, "spec.json")) as stream:
+            self.spec = json.load(stream)
+        self.units_directory = os.path.join(directory, "units")
+        for folder in (self.units_directory, self.spec["folder"]):
+            patiently(lambda folder=folder: os.makedirs(folder, exist_ok=True))
+        self.environment = dict(os.environ)
+        self.environment.update(self.spec["env"])
+        self._keepers = []
+        self._adopted = []
+        """Units under keepers of an earlier worker, or ended while there was none."""
+        self._killed_for_memory = killed_for_memory()
+        self._out_of_memory_until = 0.0
+        self._stopping_since = None
+        self._terminated = False
+        self._stop_checked = 0.0
+        self.results = Results(
+            os.path.join(directory, "results.jsonl"), self.spec.get("fsync_interval_s", 0.2), self.check_stop
+        )
+
+    def reap(self):
+        """After the run: its keepers end by themselves."""
+        for keeper in self._keepers:
+            keeper.reap()
+
+    def close(self):
+        """In a forked copy: what would keep the worker alive in the eyes of others."""
+        os.close(self._lock)
+        self.results.close()
+
+    def unit(self, place):
+        """The unit at a place of the batch's list."""
+        return Unit(self.spec["units"][place], self)
+
+    def run(self):
+        """Returns the status of the end marker."""
+        signal.signal(signal.SIGTERM, self._on_term)
+        argv, error = self._command()
+        units = self.spec["units"]
+        waiting = [place for place, unit in enumerate(units) if unit["index"] not in self.results.recorded]
+        waiting.reverse()
+        while waiting or self._running():
+            self.check_stop()
+            while waiting and (self._running() < self.spec["processes"] or self._stopping_since):
+                self._begin(waiting.pop(), argv, error)
+            self._collect()
+            self.results.sync()
+        self.results.sync(force=True)
+        for keeper in self._keepers:
+            keeper.close()
+        remove_folder(self.units_directory)
+        return "stopped" if self._stopping_since else "completed"
+
+    def _running(self):
+        return len(self._adopted) + sum(keeper.unit is not None for keeper in self._keepers)
+
+    def _command(self):
+        argv = list(self.spec["command"])
+        found = which(argv[0], self.environment.get("PATH", os.defpath))
+        if found is None:
+            return argv, 'Command "%s" is not valid. Hint: make sure that it is executable.' % argv[0]
+        return [found] + argv[1:], None
+
+    def _begin(self, place, argv, error):
+        unit = self.unit(place)
+        lock = unit.take_lock()
+        if lock is None or os.fstat(lock).st_size:
+            if lock is not None:
+                os.close(lock)
+            self._adopted.append(unit)
+        elif self._stopping_since or error is not None:
+            os.close(lock)
+            cause = ("stopped", SHUTDOWN) if self._stopping_since else ("invalid_command", error)
+            self._record(unit, failed(unit, *cause))
+        else:
+            keeper = self._keeper(argv)
+            if not keeper.start(unit, place, lock):
+                self._dismiss(keeper)
+                self._begin(place, argv, error)
+
+    def _keeper(self, argv):
+        """One that has nothing to do."""
+        for keeper in self._keepers:
+            if keeper.unit is None:
+                return keeper
+        keeper = Keeper(self, argv, self._keepers)
+        self._keepers.append(keeper)
+        return keeper
+
+    def _dismiss(self, keeper):
+        keeper.reap()
+        self._keepers.remove(keeper)
+
+    def _collect(self):
+        """Wait for a moment, and record the units that ended."""
+        poll = select.poll()
+        by_descriptor = {keeper.fileno(): keeper for keeper in self._keepers}
+        for descriptor in by_descriptor:
+            poll.register(descriptor, select.POLLIN)
+        for descriptor, _ in poll.poll(WAIT_S * 1000):
+            keeper = by_descriptor[descriptor]
+            end = keeper.take_end()
+            unit, keeper.unit = keeper.unit, None
+            if end is None:
+                self._dismiss(keeper)
+            if unit is not None:
+                self._record(unit, self._result(unit, end or unit.read_state()[1]))
+        for unit in [unit for unit in self._adopted if not unit.is_running()]:
+            self._adopted.remove(unit)
+            self._record(unit, self._result(unit, unit.read_state()[1]))
+
+    def _record(self, unit, result):
+        self.results.append(result)
+        if result["cause"] in ("lost", "out_of_memory"):
+            unit.kill_orphans()
+        unit.remove_files()
+
+    def _result(self, unit, end):
+        if end is not None:
+            return ended(unit, end, self._stopping_since is not None, self._out_of_memory)
+        if self._stopping_since:
+            return failed(unit, "stopped", SHUTDOWN)
+        if self._out_of_memory():
+            return failed(unit, "out_of_memory", "The process was killed: it was out of memory.")
+        return failed(unit, "lost", "The process was lost: it ended without leaving its exit status.")
+
+    def _out_of_memory(self):
+        """Whether the kernel killed for want of memory just now; several units may ask about one moment."""
+        before, self._killed_for_memory = self._killed_for_memory, killed_for_memory()
+        if self._killed_for_memory > before:
+            self._out_of_memory_until = time.monotonic() + OUT_OF_MEMORY_S
+        return time.monotonic() < self._out_of_memory_until
+
+    def _on_term(self, number, frame):
+        self._terminated = True
+
+    def check_stop(self):
+        """Take notice of a stop; end what does not end by itself."""
+        now = time.monotonic()
+        if self._stopping_since is None:
+            if now - self._stop_checked < STOP_CHECK_S and not self._terminated:
+                return
+            self._stop_checked = now
+            if not self._terminated and not os.path.exists(os.path.join(self.directory, "stop")):
+                return
+            self._stopping_since = now
+            self._signal(signal.SIGTERM)
+        elif now - self._stopping_since > KILL_AFTER_S:
+            self._signal(signal.SIGKILL)
+
+    def _signal(self, number):
+        for unit in self._adopted + [keeper.unit for keeper in self._keepers if keeper.unit is not None]:
+            unit.kill(number)
+
+
+def which(command, path):
+    """Where the command is; None if it is nowhere or not executable. Small, for every keeper is a copy of us."""
+    candidates = [command] if os.path.dirname(command) else [os.path.join(one, command) for one in path.split(":")]
+    return next((one for one in candidates if os.path.isfile(one) and os.access(one, os.X_OK)), None)
+
+
+def main(directory):
+    """Exit status: 0 when the batch has its end marker, 3 if another worker has the batch."""
+    try:
+        batch = Batch(directory)
+    except BlockingIOError:
+        return EXIT_BUSY
+    status = batch.run()
+    write_atomically(
+        os.path.join(directory, "end.json"),
+        {
+            "version": FORMAT_VERSION,
+            "status": status,
+            "finished": len(batch.results.recorded),
+            "time": time.time(),
+            "cpu_s": round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 3),
+        },
+    )
+    batch.reap()
+    return 0
