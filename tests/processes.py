@@ -67,3 +67,17 @@ def processes_of(directory: Path) -> dict[int, str]:
         if command and any(marker in text for text in texts):
             found[int(entry.name)] = command.replace(b"\0", b" ").decode()
     return found
+
+
+def children_of(pid: int) -> list[int]:
+    """Process ids whose parent this process is."""
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+            except OSError:
+                continue
+            if int(parent) == pid:
+                found.append(int(entry.name))
+    return found

@@ -3,30 +3,49 @@
 import asyncio
 import random
 import shutil
-import signal
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
 from typing import Any
 
-from fractal_common.database.models import Batch, Execution, HistoryRun, HistoryUnit, UnitResult
+from fractal_common.database.models import (
+    Batch,
+    Execution,
+    HistoryRun,
+    HistoryUnit,
+    OutboxMessage,
+    ParkedMessage,
+    UnitResult,
+)
 from sqlalchemy import func, select
 
+from .following import Follower
 from .stack import Stack, Step
 
-PARTS = ["engine", "engine-2", "agent", "nats", "worker"]
-ACTIONS = ["kill", "pause", "wipe"]
+SERVICES = ["engine", "engine-2", "agent", "agent-2", "api", "api-2", "nats", "postgres"]
+LINKS = ["link-nats", "link-postgres"]
+PARTS = [*SERVICES, *LINKS, "worker", "disk"]
+PAIRS = [*((part,) for part in PARTS), *combinations(PARTS, 2)]
+ACTIONS = {"nats": ["kill", "pause", "wipe"], "worker": ["kill"], "disk": ["fill"]}
+"""A link that is killed cuts its connections, one that is paused holds them up."""
 IMAGES = 8
 UNIT_S = 0.06
 LAST_FAULT_S = 3.0
 LONGEST_PAUSE_S = 4.0
 END_WITHIN_S = 60.0
 """Of the last fault's end: every job has its one final status by then."""
+SENT_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`kill`: SIGKILL, started again after `length_s`; `pause`: SIGSTOP for so long; `wipe`: NATS loses its disk."""
+    """What happens to a part, and for how long.
+
+    `kill`: SIGKILL, started again after `length_s`; `pause`: SIGSTOP for so long; `wipe`: killed, and its disk is
+    lost; `fill`: no room on the agent's disk for so long.
+    """
 
     at_s: float
     part: str
@@ -38,18 +57,33 @@ class Fault:
 
 
 def faults(seed: int) -> list[Fault]:
-    """One or two parts, each hit once or twice; the same seed gives the same faults."""
+    """Of one or two parts, each hit once or twice; the same seed gives the same faults.
+
+    Seeds that follow one another go through every part and every pair of parts; the first time each is killed.
+    """
     rng = random.Random(seed)
+    order = list(PAIRS)
+    random.Random(0).shuffle(order)
+    parts = order[seed % len(order)]
 
     def draw() -> Iterator[Fault]:
-        for part in rng.sample(PARTS, rng.choice([1, 2])):
-            for _ in range(rng.choice([1, 1, 2])):
-                possible = {"nats": ACTIONS, "worker": ["kill"]}.get(part, ACTIONS[:2])
-                action = rng.choice(possible)
+        for part in parts:
+            possible = ACTIONS.get(part, ["kill", "pause"])
+            for number in range(rng.choice([1, 1, 2])):
+                action = possible[0] if seed < len(order) and number == 0 else rng.choice(possible)
                 length_s = rng.uniform(0.1, LONGEST_PAUSE_S if action == "pause" else 1.0)
                 yield Fault(rng.uniform(0, LAST_FAULT_S), part, action, length_s)
 
     return sorted(draw(), key=lambda fault: fault.at_s)
+
+
+def needed(planned: list[Fault]) -> tuple[set[str], bool]:
+    """Services that the scenario needs, and whether they are to be connected through links."""
+    hit = {fault.part for fault in planned}
+    services = {"nats", "engine", "engine-2", "agent"} | (hit & {"agent-2"})
+    if hit & {"api", "api-2"}:
+        services |= {"api", "api-2"}
+    return services, bool(hit & set(LINKS))
 
 
 async def inflict(stack: Stack, planned: list[Fault]) -> None:
@@ -65,20 +99,34 @@ async def inflict(stack: Stack, planned: list[Fault]) -> None:
             stack.kill_workers()
             return
         busy.add(fault.part)
-        if fault.action == "pause":
-            process = stack.processes[fault.part]
-            process.send_signal(signal.SIGSTOP)
+        if fault.action == "fill":
+            ballast = await asyncio.to_thread(fill, stack.home.directory("jobs"))
             await asyncio.sleep(fault.length_s)
-            process.send_signal(signal.SIGCONT)
+            ballast.unlink()
+        elif fault.action == "pause":
+            stack.pause(fault.part)
+            await asyncio.sleep(fault.length_s)
+            stack.resume(fault.part)
         else:
             stack.kill(fault.part)
             if fault.action == "wipe":
                 shutil.rmtree(stack.home.directory("nats") / "jetstream", ignore_errors=True)
             await asyncio.sleep(fault.length_s)
-            stack.start(fault.part)
+            await asyncio.to_thread(stack.start, fault.part)
         busy.discard(fault.part)
 
     await asyncio.gather(*(one(fault) for fault in planned))
+
+
+def fill(directory: Path) -> Path:
+    """Leave no byte; returns the file to remove."""
+    ballast = directory / "ballast"
+    with ballast.open("wb", buffering=0) as stream:
+        try:
+            while True:
+                stream.write(b"\0" * 4096)
+        except OSError:
+            return ballast
 
 
 def steps(z: str) -> list[Step]:
@@ -124,14 +172,16 @@ def expected_images(z: str) -> list[tuple[str, str | None, dict[str, Any], dict[
     ]
 
 
-async def run(stack: Stack, seed: int) -> None:
+async def run(stack: Stack, seed: int, planned: list[Fault]) -> None:
     """Raises AssertionError naming the seed and its faults."""
-    planned = faults(seed)
     story = f"seed {seed}: " + "; ".join(map(str, planned))
-    stack.start("engine-2")
     job_id = await stack.submit(steps(stack.zarr_dir), [])
-    await inflict(stack, planned)
-    job = await stack.finished(job_id, END_WITHIN_S)
+    follower = Follower(stack, 1, job_id)
+    async with asyncio.TaskGroup() as group:
+        if "api" in stack.processes:
+            group.create_task(follower.run())
+        await inflict(stack, planned)
+        job = await stack.finished(job_id, END_WITHIN_S)
     assert job.status == "done", f"{story}: {job.log}"
     assert Counter(stack.started()) == expected_starts(stack.zarr_dir), story
     assert await stack.images(job) == expected_images(stack.zarr_dir), story
@@ -142,3 +192,27 @@ async def run(stack: Stack, seed: int) -> None:
         assert await session.scalar(select(func.count()).select_from(UnitResult)) == units, story
         assert set(await session.scalars(select(Batch.remaining))) == {0}, story
         assert list(await session.execute(select(Execution.state, Execution.wake_at))) == [("done", None)], story
+        assert not list(await session.scalars(select(ParkedMessage.error))), story
+    await all_sent(stack, story)
+    if follower.events:
+        check_events(follower, story)
+
+
+async def all_sent(stack: Stack, story: str) -> None:
+    """Nothing stays in the outbox."""
+    unsent = select(func.count()).select_from(OutboxMessage).where(OutboxMessage.sent_at.is_(None))
+    end = asyncio.get_running_loop().time() + SENT_WITHIN_S
+    while True:
+        async with stack.database.session() as session:
+            count = await session.scalar(unsent)
+        if not count:
+            return
+        assert asyncio.get_running_loop().time() < end, f"{story}: {count} messages not sent"
+        await asyncio.sleep(0.1)
+
+
+def check_events(follower: Follower, story: str) -> None:
+    """Whoever followed on several replicas was told everything, once, in order."""
+    assert follower.ids == sorted(set(follower.ids)), story
+    told = [(kind, data["status"]) for kind, data in follower.events if kind != "units"]
+    assert told == [*[("run", "submitted"), ("run", "done")] * 4, ("job", "done")], story

@@ -2,10 +2,11 @@
 
 import asyncio
 import os
+import secrets
 import signal
-import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from fractal_common.database.models import (
     Job,
     Profile,
     Project,
+    ProjectMember,
     Resource,
     Task,
     TaskGroup,
@@ -31,21 +33,39 @@ from fractal_jobs.domain import names
 from fractal_server.embedded import nats
 from fractal_server.embedded.home import Home
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import undefer
 
+from tests.processes import free_port
+
+from .database import MortalPostgres
+
 PUPPET = """\
-import json, sys, time
+import json, os, sys, time
+
+def patiently(action):
+    # A task that waits for room on its disk, as those do that write images.
+    while True:
+        try:
+            return action()
+        except OSError:
+            time.sleep(0.05)
+
+def write(path, text):
+    with open(path, "w") as stream:
+        stream.write(text)
+
 args = json.load(open(sys.argv[sys.argv.index("--args-json") + 1]))
 out = sys.argv[sys.argv.index("--out-json") + 1]
 key = args.get("zarr_url") or args["zarr_dir"]
 open(args["marks"], "a").write(key + "\\n")
-print("puppet", key, flush=True)
+patiently(lambda: os.write(1, ("puppet " + key + "\\n").encode()))
 time.sleep(args.get("sleep", 0))
 if key in args.get("fail_on", []):
     sys.exit(7)
 outputs = args.get("outputs", {})
 if key in outputs:
-    json.dump(outputs[key], open(out, "w"))
+    patiently(lambda: write(out, json.dumps(outputs[key])))
 """
 
 
@@ -63,33 +83,63 @@ class Step:
 class Stack:
     """Processes by name, each of which a test may kill and start again; and the database behind them."""
 
-    def __init__(self, root: Path, settings: DatabaseSettings, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        settings: DatabaseSettings,
+        environment: dict[str, str],
+        *,
+        links: bool = False,
+        postgres: MortalPostgres | None = None,
+    ) -> None:
+        """`links`: services reach Postgres and NATS through connections that can be cut; `postgres`: may be killed."""
         self.root = root
+        self.postgres = postgres
         self.home = Home(root / "home")
         self.home.prepare()
         self.database = Database.connect(settings, process="test", pool_size=2)
-        self.nats_port = _free_port()
+        self.nats_port = free_port()
         self.marks = root / "marks"
         self.zarr_dir = str(root / "zarr")
         (root / "puppet.py").write_text(PUPPET)
-        common = {**os.environ, **environment}
+        self.jwt_key = secrets.token_urlsafe(32)
+        nats_port, self.links = self.nats_port, {}
+        common = {**os.environ, **environment, "JWT_SECRET_KEY": self.jwt_key}
+        if links:
+            nats_port, database_port = free_port(), free_port()
+            link = [sys.executable, str(Path(__file__).with_name("link.py"))]
+            self.links = {
+                "link-nats": ([*link, str(nats_port), str(self.nats_port)], dict(os.environ)),
+                "link-postgres": ([*link, str(database_port), environment["POSTGRES_PORT"]], dict(os.environ)),
+            }
+            common["POSTGRES_PORT"] = str(database_port)
         agent = {
             "FRACTAL_RUNNER_WORKING_BASE_DIR": str(self.home.directory("jobs")),
             "FRACTAL_TASKS_DIR": str(self.home.directory("tasks")),
         }
         module = [sys.executable, "-m"]
+        server = common | nats.environment(self.home, nats_port)
+        agent |= common | nats.environment(self.home, nats_port, "agent")
+        self.api_ports = {"api": free_port(), "api-2": free_port()}
         self.commands: dict[str, tuple[list[str], dict[str, str]]] = {
+            **self.links,
             "nats": (nats.spec(self.home, self.nats_port).argv, common),
-            "engine": ([*module, "fractal_jobs.engine"], common | nats.environment(self.home, self.nats_port)),
-            "engine-2": ([*module, "fractal_jobs.engine"], common | nats.environment(self.home, self.nats_port)),
-            "agent": (
-                [*module, "fractal_agent"],
-                common | nats.environment(self.home, self.nats_port, "agent") | agent,
-            ),
+            "engine": ([*module, "fractal_jobs.engine"], server),
+            "engine-2": ([*module, "fractal_jobs.engine"], server),
+            "agent": ([*module, "fractal_agent"], agent),
+            "agent-2": ([*module, "fractal_agent"], agent | {"FRACTAL_AGENT_STATE_DIR": str(root / "agent-2")}),
+            **{
+                name: ([*module, "fractal_jobs.api", "--port", str(port)], server)
+                for name, port in self.api_ports.items()
+            },
         }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str) -> None:
+        if name == "postgres":
+            assert self.postgres is not None, "this stack's Postgres is shared"
+            self.postgres.start()
+            return
         argv, environment = self.commands[name]
         with (self.home.directory("logs") / f"{name}.log").open("ab") as output:
             self.processes[name] = subprocess.Popen(
@@ -97,9 +147,28 @@ class Stack:
             )
 
     def kill(self, name: str) -> None:
+        """SIGKILL."""
+        if name == "postgres":
+            assert self.postgres is not None, "this stack's Postgres is shared"
+            self.postgres.kill()
+            return
         process = self.processes.pop(name)
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+    def pause(self, name: str) -> None:
+        if name == "postgres":
+            assert self.postgres is not None, "this stack's Postgres is shared"
+            self.postgres.pause()
+        else:
+            self.processes[name].send_signal(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        if name == "postgres":
+            assert self.postgres is not None, "this stack's Postgres is shared"
+            self.postgres.resume()
+        else:
+            self.processes[name].send_signal(signal.SIGCONT)
 
     def kill_workers(self) -> int:
         """SIGKILL the main process of every worker of this stack; returns how many there were."""
@@ -134,13 +203,17 @@ class Stack:
                 session.add(resource)
                 await session.flush()
                 session.add(Profile(name="p", resource_id=resource.id, resource_type="local"))
-                session.add(User(email="u@example.org", hashed_password="-", project_dirs=["/p"], slurm_accounts=[]))
+                person = {"email": "u@example.org", "hashed_password": "-", "is_verified": True}
+                session.add(User(**person, project_dirs=["/p"], slurm_accounts=[]))
                 await session.flush()
             user = (await session.scalars(select(User))).one()
             profile = (await session.scalars(select(Profile))).one()
+            user.profile_id = profile.id
             project = Project(name="p", resource_id=resource.id)
             session.add(project)
             await session.flush()
+            member = {"is_owner": True, "is_verified": True, "permissions": "rwx"}
+            session.add(ProjectMember(project_id=project.id, user_id=user.id, **member))
             dataset = Dataset(name="d", project_id=project.id, zarr_dir=self.zarr_dir)
             workflow = Workflow(name="w", project_id=project.id)
             group = TaskGroup(user_id=user.id, resource_id=resource.id, origin="other", pkg_name="puppet", version="1")
@@ -207,11 +280,12 @@ class Stack:
         """The job, once it is final."""
         async with asyncio.timeout(timeout_s):
             while True:
-                async with self.database.session() as session:
-                    statement = select(Job).where(Job.id == job_id).options(undefer(Job.log))
-                    job = (await session.scalars(statement)).one()
-                if job.status != "submitted":
-                    return job
+                with suppress(DBAPIError, OSError):  # while Postgres is away
+                    async with self.database.session() as session:
+                        statement = select(Job).where(Job.id == job_id).options(undefer(Job.log))
+                        job = (await session.scalars(statement)).one()
+                    if job.status != "submitted":
+                        return job
                 await asyncio.sleep(0.02)
 
     async def images(self, job: Job) -> list[tuple[str, str | None, dict[str, Any], dict[str, bool]]]:
@@ -219,9 +293,3 @@ class Stack:
             statement = select(DatasetImage).where(DatasetImage.dataset_id == job.dataset_id).order_by(DatasetImage.id)
             rows = await session.scalars(statement)
             return [(row.zarr_url, row.origin, row.attributes, row.types) for row in rows]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

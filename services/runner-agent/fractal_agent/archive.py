@@ -16,7 +16,11 @@ def archive_job(working_dir: Path) -> Path:
     if not working_dir.is_dir():
         return target
     draft = working_dir.with_name(working_dir.name + "_tmp.zip")
-    entries = write_zip(working_dir, draft)
+    try:
+        entries = write_zip(working_dir, draft)
+    except OSError:
+        draft.unlink(missing_ok=True)  # of a disk that is full, the part that was written is in the way
+        raise
     draft.rename(target)
     with zipfile.ZipFile(target) as written:
         complete = len(written.namelist()) == entries
