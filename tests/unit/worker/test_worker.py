@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ assert not os.path.exists(out)
 with open(args["marks"], "a") as stream:
     stream.write("%d\\n" % args["n"])
 print(args.get("say", ""), flush=True)
+block = b"x" * args.get("allocate", 0)
 time.sleep(args.get("sleep", 0))
 if "signal" in args:
     os.kill(os.getpid(), args["signal"])
@@ -63,8 +64,9 @@ class Bench:
             }
         )
 
-    def start(self) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen([sys.executable, "-I", "-S", str(WORKER), str(self.directory.path)])
+    def start(self, *before: str) -> "subprocess.Popen[bytes]":
+        """The worker, behind a command that executes it."""
+        return subprocess.Popen([*before, sys.executable, "-I", "-S", str(WORKER), str(self.directory.path)])
 
     def run(self) -> list[UnitOutcome]:
         assert self.start().wait(timeout=60) == 0
@@ -229,3 +231,37 @@ def test_stop_keeps_what_is_finished_and_ends_the_rest(tmp_path: Path) -> None:
     end = bench.directory.end()
     assert end is not None
     assert end["status"] == "stopped"
+
+
+@pytest.fixture
+def memory_group() -> Generator[tuple[Path, Path]]:
+    """A control group of either version, and its file with the limit."""
+    name = f"fractal-test-{os.getpid()}"
+    for parent, limit in (
+        (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
+        (Path("/sys/fs/cgroup"), "memory.max"),
+    ):
+        group = parent / name
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        if (group / limit).exists():
+            yield group, group / limit
+            group.rmdir()
+            return
+        group.rmdir()
+    pytest.skip("needs the right to make a control group that limits memory")
+
+
+def test_a_unit_that_takes_too_much_memory_fails_alone(tmp_path: Path, memory_group: tuple[Path, Path]) -> None:
+    group, limit = memory_group
+    limit.write_text(str(96 * 1024**2))
+    bench = Bench(tmp_path, [{"sleep": 2}, {"allocate": 400 * 1024**2}, {}, {"signal": 9}], processes=2)
+    join = ("sh", "-c", 'echo $$ > "$0"; exec "$@"', str(group / "cgroup.procs"))
+    worker = bench.start(*join)
+    assert worker.wait(timeout=60) == 0
+    results = bench.results()
+    assert [result.status for result in results] == ["done", "failed", "done", "failed"]
+    assert (results[1].cause, results[1].signal) == ("out_of_memory", 9)
+    assert bench.started() == [0, 1, 2, 3]
