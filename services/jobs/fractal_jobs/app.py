@@ -40,6 +40,7 @@ from fractal_jobs.api import (
 from fractal_jobs.api.agents import Agents
 from fractal_jobs.api.listening import Listener
 
+SUBMISSIONS_AT_A_TIME = 2
 log = get_logger(__name__)
 
 
@@ -81,6 +82,7 @@ async def connections(app: FastAPI, nats: NatsSettings | None = None) -> AsyncGe
         cluster.bus = await Bus.connect(nats or load(NatsSettings), name="fractal-jobs-api")
 
     app.state.listener = Listener(database_settings())
+    app.state.submissions = asyncio.Semaphore(SUBMISSIONS_AT_A_TIME)
     background = [asyncio.create_task(connect()), asyncio.create_task(app.state.listener.run())]
     try:
         yield

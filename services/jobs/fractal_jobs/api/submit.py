@@ -1,6 +1,8 @@
 """`/job/submit/` and `/job/{id}/retry/`: a job is accepted."""
 
-from fastapi import APIRouter, HTTPException, Query
+from collections.abc import AsyncGenerator
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fractal_common.database.models import Workflow
 
 from fractal_jobs.api import access
@@ -12,7 +14,14 @@ from fractal_jobs.api.transactions import Session
 from fractal_jobs.domain.indices import task_range
 from fractal_jobs.queries import jobs, workflows
 
-router = APIRouter()
+
+async def _turn(request: Request) -> AsyncGenerator[None]:
+    """A crowd of submissions waits here, and leaves room for those who only read."""
+    async with request.app.state.submissions:
+        yield
+
+
+router = APIRouter(dependencies=[Depends(_turn, scope="function")])
 
 
 @router.post("/project/{project_id}/job/submit/", response_model=JobRead, status_code=202)
