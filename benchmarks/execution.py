@@ -1,11 +1,12 @@
 """Jobs through the whole embedded stack: latencies, and what a unit costs beyond its bare process.
 
-    python benchmarks/execution.py [--images 100 2000] [--jobs 20] [--crowd 200]
+    python benchmarks/execution.py [--images 100 2000] [--jobs 20] [--crowd 200] [--reference python3.12]
 
 A trivial job has one no-op unit a task. A wide job runs a no-op for every image; the same processes are also
 run bare, by `xargs -P` with as many at a time: the difference is what the server costs. Capacity: the engine is held
 while all units of a wide job finish, then let go. Crowd: so many jobs at once from twenty users, while somebody else
-reads. Engine and agent must stay below 250 MB each.
+reads. Engine and agent must stay below 250 MB each. With `--reference` the public fractal-server is installed from PyPI
+and runs the same jobs in the same run.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from reference import Reference
 
 PROCESSES = 6
 USERS = 20
@@ -170,7 +172,8 @@ class Report:
         print(text if within else f"{text}  MISSED", flush=True)
 
 
-def trivial(server: Server, task: int, jobs: int, report: Report) -> None:
+def trivial(server: Server, task: int, jobs: int, report: Report) -> list[float]:
+    """Returns the seconds from submission to end of one-unit jobs."""
     one = server.flow(task, 1)
     server.run(one)
     times = [server.run(one) for _ in range(jobs)]
@@ -180,9 +183,11 @@ def trivial(server: Server, task: int, jobs: int, report: Report) -> None:
     two = server.flow(task, 1, tasks=2)
     gaps = [tasks[1][0] - tasks[0][1] for _, _, tasks in (server.run(two) for _ in range(jobs))]
     report.latency("task end to next task's start", gaps, NEXT_TASK_BUDGET_MS)
+    return [done for _, done, _ in times]
 
 
-def wide(server: Server, task: int, images: int, report: Report) -> None:
+def wide(server: Server, task: int, images: int, report: Report) -> float:
+    """Returns the milliseconds a unit beyond the bare processes."""
     begun = bare(server.home / "no_op.py", images)
     wall = server.run(server.flow(task, images))[1]
     overhead = (wall - begun) / images * 1000
@@ -191,6 +196,37 @@ def wide(server: Server, task: int, images: int, report: Report) -> None:
         f"{overhead:5.2f} ms a unit beyond (budget {OVERHEAD_BUDGET_MS} ms)"
     )
     report.figure(text, within=overhead <= OVERHEAD_BUDGET_MS)
+    return overhead
+
+
+def against(home: Path, python: str, ours: list[float], overheads: dict[int, float], report: Report) -> None:
+    """The reference's figures for the same jobs, and ours in relation to them."""
+    database = {
+        "POSTGRES_HOST": "127.0.0.1",
+        "POSTGRES_PORT": str(json.loads((home / "ports.json").read_text())["postgres"]),
+        "POSTGRES_USER": "fractal",
+        "POSTGRES_PASSWORD": (home / "secrets" / "postgres_password").read_text(),
+    }
+    script = home / "no_op.py"
+    reference = Reference(home.parent / "reference", python, database)
+    try:
+        task = reference.task(script)
+        reference.run(task, 1, PROCESSES)
+        theirs = [reference.run(task, 1, PROCESSES) for _ in range(len(ours))]
+        ratio = statistics.median(ours) / statistics.median(theirs)
+        print(f"{'reference: one-unit job':34} {percentiles(theirs)}")
+        report.figure(f"{'ours against the reference':34} ratio {ratio:4.2f} (budget 1)", within=ratio <= 1)
+        for images, overhead in overheads.items():
+            begun = bare(script, images)
+            wall = reference.run(task, images, PROCESSES)
+            their = (wall - begun) / images * 1000
+            print(
+                f"{images:6} images, reference: {wall:7.2f} s, bare processes {begun:7.2f} s, {their:5.2f} ms a unit "
+                f"beyond; ours {overhead / their:4.2f} of it",
+                flush=True,
+            )
+    finally:
+        reference.close()
 
 
 def capacity(server: Server, task: int, images: int, report: Report) -> None:
@@ -259,6 +295,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=20, help="trivial jobs, one after the other")
     parser.add_argument("--crowd", type=int, default=200, help="jobs at once; 0: none")
     parser.add_argument("--capacity", type=int, default=2000, help="units of the job with a held engine; 0: none")
+    parser.add_argument("--reference", help="a Python, 3.12 or newer, to install the public fractal-server with")
     options = parser.parse_args()
     report = Report()
     with tempfile.TemporaryDirectory(prefix="fractal-bench-", ignore_cleanup_errors=True) as directory:
@@ -267,14 +304,14 @@ def main() -> int:
         try:
             server = Server.up(home)
             task = server.task()
-            if options.jobs:
-                trivial(server, task, options.jobs, report)
-            for images in options.images:
-                wide(server, task, images, report)
+            ours = trivial(server, task, options.jobs, report) if options.jobs else []
+            overheads = {images: wide(server, task, images, report) for images in options.images}
             if options.capacity:
                 capacity(server, task, options.capacity, report)
             if options.crowd:
                 crowd(server, task, options.crowd, report)
+            if options.reference and ours:
+                against(home, options.reference, ours, overheads, report)
             for name in ("engine", "agent"):
                 peak = server.peak_mb(name)
                 text = f"{name:8} at most {peak:5.0f} MB (budget {MEMORY_BUDGET_MB} MB)"

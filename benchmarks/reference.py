@@ -1,0 +1,122 @@
+"""The public fractal-server from PyPI with its local backend, to be measured in the same run as ours."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+
+VERSION = "2.24.2"
+EMAIL = "admin@example.org"
+
+
+class Reference:
+    """Installed into a folder of its own; uses a database of its own beside ours."""
+
+    def __init__(self, folder: Path, python: str, database: dict[str, str]) -> None:
+        """`python`: 3.12 or newer, for the virtual environment; `database`: the `POSTGRES_*` of a running server."""
+        self.folder = folder
+        folder.mkdir()
+        folder.chmod(0o777)
+        subprocess.run([python, "-m", "venv", str(folder / "venv")], check=True)
+        pip = [str(folder / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, f"fractal-server=={VERSION}"], check=True, stderr=subprocess.DEVNULL)
+        with psycopg.connect(
+            host=database["POSTGRES_HOST"],
+            port=database["POSTGRES_PORT"],
+            user=database["POSTGRES_USER"],
+            password=database["POSTGRES_PASSWORD"],
+            dbname="postgres",
+            autocommit=True,
+        ) as connection:
+            connection.execute("CREATE DATABASE reference")
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("FRACTAL_")},
+            **database,
+            "POSTGRES_DB": "reference",
+            "JWT_SECRET_KEY": secrets.token_urlsafe(32),
+            "JWT_EXPIRE_SECONDS": "36000",
+            "FRACTAL_RUNNER_BACKEND": "local",
+        }
+        password = secrets.token_urlsafe(12)
+        self._fractalctl("set-db")
+        admin = ["--admin-email", EMAIL, "--admin-pwd", password, "--admin-project-dir", str(folder / "projects")]
+        self._fractalctl("init-db-data", "--resource", "default", "--profile", "default", *admin)
+        port = free_port()
+        with (folder / "server.log").open("wb") as output:
+            self._process = subprocess.Popen(
+                [str(folder / "venv" / "bin" / "fractalctl"), "start", "--port", str(port)],
+                cwd=folder,
+                env=self._environment,
+                stdout=output,
+                stderr=output,
+            )
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120)
+        self._log_in(password)
+
+    def _fractalctl(self, *arguments: str) -> None:
+        argv = [str(self.folder / "venv" / "bin" / "fractalctl"), *arguments]
+        done = subprocess.run(argv, cwd=self.folder, env=self._environment, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"reference: {arguments[0]}: {done.stderr}")
+
+    def _log_in(self, password: str) -> None:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                answer = self.http.post("/auth/token/login/", data={"username": EMAIL, "password": password})
+                break
+            except httpx.TransportError:
+                if time.monotonic() > deadline:
+                    sys.exit("reference: does not answer")
+                time.sleep(0.1)
+        self.http.headers["Authorization"] = f"Bearer {answer.raise_for_status().json()['access_token']}"
+
+    def call(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
+        answer = self.http.request(method, f"/api/v2{path}", json=body, params=params).raise_for_status()
+        return answer.json() if answer.content else None
+
+    def task(self, script: Path) -> int:
+        body = {"name": "no-op", "version": "1", "command_parallel": f"{sys.executable} -I -S {script}"}
+        return self.call("POST", "/task/", body)["id"]
+
+    def run(self, task: int, images: int, processes: int) -> float:
+        """Seconds from the submission of a job with one task over so many images to its end."""
+        project = self.call("POST", "/project/", {"name": f"images {images} {time.monotonic_ns()}"})["id"]
+        zarr_dir = str(self.folder / "projects" / str(project))
+        urls = [{"zarr_url": f"{zarr_dir}/{number:06}.zarr"} for number in range(images)]
+        body = {"name": "d", "zarr_dir": zarr_dir, "images": urls}
+        dataset = self.call("POST", f"/project/{project}/dataset/import/", body)["id"]
+        workflow = self.call("POST", f"/project/{project}/workflow/", {"name": "w"})["id"]
+        wftask = {"task_id": task, "meta_parallel": {"parallel_tasks_per_job": processes}}
+        self.call("POST", f"/project/{project}/workflow/{workflow}/wftask/", [wftask])
+        begun = time.time()
+        job = self.call("POST", f"/project/{project}/job/submit/", {}, workflow_id=workflow, dataset_id=dataset)["id"]
+        while True:
+            row = self.call("GET", f"/project/{project}/job/{job}/")
+            if row["status"] != "submitted":
+                break
+            time.sleep(0.05)
+        if row["status"] != "done":
+            sys.exit(f"reference: job {job} {row['status']}: {row['log']}")
+        return datetime.fromisoformat(row["end_timestamp"]).timestamp() - begun
+
+    def close(self) -> None:
+        self.http.close()
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(30)
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
