@@ -84,7 +84,11 @@ class Reference:
         return answer.json() if answer.content else None
 
     def task(self, script: Path) -> int:
-        body = {"name": "no-op", "version": "1", "command_parallel": f"{sys.executable} -I -S {script}"}
+        body = {
+            "name": f"no-op {time.monotonic_ns()}",
+            "version": "1",
+            "command_parallel": f"{sys.executable} -I -S {script}",
+        }
         return self.call("POST", "/task/", body)["id"]
 
     def run(self, task: int, images: int, processes: int) -> float:
