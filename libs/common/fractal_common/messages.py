@@ -47,6 +47,23 @@ class UnitSpec(BaseModel):
     after: dict[str, Any]
 
 
+class SlurmJob(BaseModel):
+    """What SLURM is asked for, for one allocation; resolved by the engine from resource, task, user and job."""
+
+    model_config = ConfigDict(frozen=True)
+
+    options: dict[str, str]
+    """Long options of sbatch without dashes, in the order of the script: `partition`, `ntasks`, `cpus-per-task`, …"""
+    extra_lines: list[str] = []
+    """Of the operator and of the user (`worker_init`), verbatim: `#SBATCH` lines, and shell run before the units."""
+    exports: dict[str, str] = {}
+    shebang_line: str = "#!/bin/sh"
+    python: str | None = None
+    """Interpreter that runs the worker on the nodes (`jobs_slurm_python_worker`); null: the agent's own."""
+    cpus_per_unit: int = 1
+    memory_per_unit_mb: int | None = None
+
+
 class BatchRun(Message):
     """Ensure that this batch runs (exactly once) and report what is known of it."""
 
@@ -69,8 +86,14 @@ class BatchRun(Message):
     """Text of `workflow.log` up to now."""
     username: str | None
     """Unix user as whom to run; null: the agent's own."""
-    runner_config: dict[str, Any] = {}
-    """Resolved scheduler options; empty on the local backend."""
+    slurm: SlurmJob | None = None
+    """Null: to be run as local processes."""
+    wave: str = ""
+    """Name that all batches of one part of a task share: those that ask for the same go to SLURM as one job array."""
+    wave_batches: int = 1
+    """How many batches the wave has."""
+    wave_index: int = 0
+    """This one's place among them."""
     results_known: int = 0
     """How many unit results the sender has recorded already."""
 
@@ -135,6 +158,27 @@ class UnitsFinished(Message):
     outcomes: list[UnitOutcome]
 
 
+class SchedulerEvidence(BaseModel):
+    """What the scheduler says of a job that is over, in its own words and units that are named."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    job_id: str
+    """`123`, or `123_4` for an element of an array."""
+    state: str
+    """`COMPLETED`, `OUT_OF_MEMORY`, `TIMEOUT`, `NODE_FAIL`, `CANCELLED by 1001`, …"""
+    exit_code: str | None = None
+    """`0:9`: exit status and signal."""
+    reason: str | None = None
+    nodes: str | None = None
+    restarts: int = 0
+    requested_memory_mb: int | None = None
+    peak_memory_kb: int | None = None
+    time_limit_s: int | None = None
+    elapsed_s: int | None = None
+    cpu_s: float | None = None
+
+
 class BatchFinished(Message):
     """The batch is over, by positive evidence; every result it left was published before this."""
 
@@ -146,6 +190,7 @@ class BatchFinished(Message):
     """Error of the units that left no result."""
     results: int
     """How many unit results were published for the batch in all."""
+    evidence: SchedulerEvidence | None = None
 
 
 class EnvironmentAction(StrEnum):
@@ -289,6 +334,29 @@ class PathFacts(Message):
     package_stderr: str = ""
 
 
+class QueueRead(Message):
+    """`queue`: the agent's last look at the scheduler's queue. Reply: `QueueSnapshot` or `RpcError`."""
+
+    type: Literal["queue.read.v1"] = "queue.read.v1"
+    username: str | None = None
+    """Only jobs of this Unix user."""
+    accounts: list[str] | None = None
+    """Only jobs on these accounts."""
+    offset: int = 0
+    limit: int = 2000
+
+
+class QueueSnapshot(Message):
+    """Lines as squeue prints them; the first of the whole snapshot is its header."""
+
+    type: Literal["queue.snapshot.v1"] = "queue.snapshot.v1"
+    taken_at: datetime
+    header: str
+    lines: list[str]
+    total: int
+    """Lines that match, of which `lines` is a part."""
+
+
 class RpcError(Message):
     type: Literal["rpc.error.v1"] = "rpc.error.v1"
     error: str
@@ -305,5 +373,5 @@ def event_subject(resource_id: int, event: Message) -> str:
 
 
 def rpc_subject(resource_id: int, verb: str) -> str:
-    """`verb` is `files.read`, `files.archive` or `check`."""
+    """`verb` is `files.read`, `files.archive`, `queue` or `check`."""
     return f"fractal.rpc.{resource_id}.{verb}"
