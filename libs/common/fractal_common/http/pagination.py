@@ -29,9 +29,9 @@ class PaginationRequest(BaseModel):
 class Page(BaseModel, Generic[Item]):
     """Key order as on the wire. Without `page_size` in the request it equals `total_count`."""
 
-    current_page: int
-    page_size: int
-    total_count: int
+    current_page: Annotated[int, Field(ge=1)]
+    page_size: Annotated[int, Field(ge=0)]
+    total_count: Annotated[int, Field(ge=0)]
     items: list[Item]
 
     @classmethod

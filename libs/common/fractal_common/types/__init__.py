@@ -11,6 +11,7 @@ from fractal_common.types.collections import (
     ListUniqueNonNegativeInt,
     NonNegativeInt,
     PositiveInt,
+    Scalar,
     TypeFilters,
     WorkflowTaskArguments,
 )
@@ -22,7 +23,6 @@ from fractal_common.types.enums import (
     RunStatus,
     TaskGroupOrigin,
     TaskType,
-    UnitStatusQuery,
 )
 from fractal_common.types.strings import (
     AbsolutePathStr,
@@ -63,10 +63,10 @@ __all__ = [
     "S3PathStr",
     "SafeNonEmptyStr",
     "SafeRelativePathStr",
+    "Scalar",
     "TaskGroupOrigin",
     "TaskType",
     "TypeFilters",
-    "UnitStatusQuery",
     "WorkflowTaskArguments",
     "ZarrDirStr",
     "ZarrUrlStr",

@@ -32,15 +32,6 @@ class RunStatus(StrEnum):
     FAILED = "failed"
 
 
-class UnitStatusQuery(StrEnum):
-    """As `RunStatus`, and `unset` for an image that a task has not seen."""
-
-    SUBMITTED = "submitted"
-    DONE = "done"
-    FAILED = "failed"
-    UNSET = "unset"
-
-
 class ProjectPermissions(StrEnum):
     """A permission includes another one when its letters do."""
 

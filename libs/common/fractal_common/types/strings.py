@@ -16,7 +16,7 @@ S3_MAX_KEY_BYTES = 1024
 
 NonEmptyStr = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 SafeNonEmptyStr = Annotated[NonEmptyStr, StringConstraints(pattern=r"^([a-zA-Z0-9_. -]+)$")]
-PythonVersion = Literal["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
+PythonVersion = Literal["3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
 
 
 def validate_cmd(command: str, *, allow: str = "", label: str = "Command") -> str:

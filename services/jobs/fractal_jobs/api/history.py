@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, HTTPException
 from fractal_common.bus import BusError
 from fractal_common.database.models import Dataset, HistoryRun, HistoryUnit, Project, WorkflowTask
 from fractal_common.http.pagination import Page, Pagination
-from fractal_common.types import UnitStatusQuery
+from fractal_common.types import RunStatus, Scalar
 
 from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, PathId, known
@@ -28,7 +28,7 @@ from fractal_jobs.queries.workflows import task_name
 router = APIRouter(prefix="/project/{project_id}/status")
 
 Cluster = Annotated[Agents, Depends(agents)]
-ALL_STATUSES = ["done", "submitted", "failed", "unset"]
+ALL_STATUSES: list[Scalar] = ["done", "submitted", "failed", "unset"]
 
 
 async def _check(
@@ -81,7 +81,7 @@ async def list_units(
     history_run_id: PathId,
     dataset_id: int,
     workflowtask_id: int,
-    unit_status: UnitStatusQuery | None = None,
+    unit_status: RunStatus | None = None,
 ) -> object:
     await _check(session, principal, project_id, dataset_id, workflowtask_id)
     run = await _run(session, history_run_id, dataset_id, workflowtask_id)

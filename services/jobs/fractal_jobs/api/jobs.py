@@ -66,7 +66,7 @@ async def stop_job(principal: Writer, session: Session, project_id: PathId, job_
     return empty(202)
 
 
-@router.get("/project/{project_id}/job/{job_id}/download/")
+@router.get("/project/{project_id}/job/{job_id}/download/", response_class=StreamingResponse)
 async def download_job(
     principal: Guest,
     session: Session,

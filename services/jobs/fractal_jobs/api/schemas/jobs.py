@@ -4,7 +4,7 @@ from typing import Annotated, Any, Self
 
 from fractal_common.http.pagination import Page
 from fractal_common.http.timestamps import IsoTime
-from fractal_common.types import AttributeFilters, NonEmptyStr, NonNegativeInt, TypeFilters
+from fractal_common.types import AttributeFilters, NonEmptyStr, NonNegativeInt, RunStatus, Scalar, TypeFilters
 from pydantic import StrictStr, StringConstraints, model_validator
 
 from fractal_jobs.api.schemas.base import Lenient, Read, Strict
@@ -27,19 +27,42 @@ class JobCreate(Strict):
         return self
 
 
+class ProjectDump(Strict):
+    """What a job remembers of its project, whatever happens to that."""
+
+    id: int
+    name: str
+    timestamp_created: str
+
+
+class WorkflowDump(Strict):
+    id: int
+    name: str
+    project_id: int
+    timestamp_created: str
+
+
+class DatasetDump(Lenient):
+    id: int
+    name: str
+    project_id: int
+    timestamp_created: str
+    zarr_dir: str
+
+
 class JobRead(Read):
     id: int
     project_id: int | None = None
-    project_dump: dict[str, Any]
+    project_dump: ProjectDump
     user_email: str
     slurm_account: str | None = None
     workflow_id: int | None = None
-    workflow_dump: dict[str, Any]
+    workflow_dump: WorkflowDump
     dataset_id: int | None = None
-    dataset_dump: dict[str, Any]
+    dataset_dump: DatasetDump
     start_timestamp: IsoTime
     end_timestamp: IsoTime | None = None
-    status: str
+    status: RunStatus
     log: str | None = None
     executor_error_log: str | None = None
     working_dir: str | None = None
@@ -47,7 +70,7 @@ class JobRead(Read):
     first_task_index: int | None = None
     last_task_index: int | None = None
     worker_init: str | None = None
-    attribute_filters: dict[str, Any]
+    attribute_filters: dict[str, list[Scalar]]
     type_filters: dict[str, bool]
 
 
@@ -55,8 +78,24 @@ class JobRetryRead(JobRead):
     retry_of: int
 
 
+class TaskStatusOnly(Read):
+    """Of a task that is about to run on images it has not seen."""
+
+    status: RunStatus
+
+
+class TaskStatusWithCounts(TaskStatusOnly):
+    num_submitted_images: int = 0
+    num_done_images: int = 0
+    num_failed_images: int = 0
+    num_available_images: int | None = 0
+    has_warnings: bool = False
+
+
 class JobReadWithStatuses(JobRead):
-    task_statuses: dict[str, Any]
+    """`task_statuses` has an entry for every task of the workflow, null for those that never ran."""
+
+    task_statuses: dict[str, TaskStatusWithCounts | TaskStatusOnly | None]
 
 
 class HistoryRunRead(Read):
@@ -74,9 +113,9 @@ class HistoryRunRead(Read):
 
 class HistoryUnitRead(Read):
     id: int
-    logfile: str
+    logfile: str | None = None
     has_warnings: bool
-    status: str
+    status: RunStatus
     zarr_urls: list[str]
 
 
@@ -85,7 +124,7 @@ class ImageWithStatus(SingleImage):
 
 
 class StatusPage(Page[ImageWithStatus]):
-    attributes: dict[str, list[Any]]
+    attributes: dict[str, list[Scalar]]
     types: list[str]
 
 

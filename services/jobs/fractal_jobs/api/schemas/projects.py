@@ -1,6 +1,6 @@
 """Projects, datasets, images."""
 
-from typing import Any, Self
+from typing import Self
 
 from fractal_common.http.pagination import Page
 from fractal_common.http.timestamps import IsoTime
@@ -13,6 +13,7 @@ from fractal_common.types import (
     S3PathStr,
     SafeNonEmptyStr,
     SafeRelativePathStr,
+    Scalar,
     TypeFilters,
     ZarrDirStr,
     ZarrUrlStr,
@@ -36,7 +37,7 @@ class ProjectUpdate(Strict):
 class ProjectRead(Read):
     id: int
     name: str
-    description: str | None = None
+    description: str | None
     is_starred: bool
     timestamp_created: IsoTime
 
@@ -95,7 +96,7 @@ class ImageQuery(ImageFilters):
 
 
 class ImagePage(Page[SingleImage]):
-    attributes: dict[str, list[Any]]
+    attributes: dict[str, list[Scalar]]
     types: list[str]
 
 

@@ -3,7 +3,16 @@
 from typing import Any
 
 from fractal_common.http.timestamps import IsoTime
-from fractal_common.types import ListUniqueNonEmptyString, NonEmptyStr, TaskType, TypeFilters
+from fractal_common.types import (
+    ActivityAction,
+    ActivityStatus,
+    ListUniqueNonEmptyString,
+    NonEmptyStr,
+    TaskGroupOrigin,
+    TaskType,
+    TypeFilters,
+)
+from pydantic import Field
 
 from fractal_jobs.api.schemas.base import Read, Strict
 
@@ -11,7 +20,7 @@ from fractal_jobs.api.schemas.base import Read, Strict
 class TaskReadSlim(Read):
     id: int
     name: str
-    version: str | None
+    version: str
     is_core: bool
     category: str | None = None
     modality: str | None = None
@@ -26,7 +35,7 @@ class TaskRead(Read):
     id: int
     name: str
     type: TaskType
-    version: str | None
+    version: str
     is_core: bool
     command_non_parallel: str | None = None
     command_parallel: str | None = None
@@ -61,17 +70,17 @@ class _TaskGroup(Read):
     id: int
     user_email: str
     user_group_id: int | None = None
-    origin: str
+    origin: TaskGroupOrigin
     pkg_name: str
-    version: str | None = None
+    version: str
     python_version: str | None = None
     pixi_version: str | None = None
     path: str | None = None
     venv_path: str | None = None
     archive_path: str | None = None
     pip_extras: str | None = None
-    pinned_package_versions_pre: dict[str, str]
-    pinned_package_versions_post: dict[str, str]
+    pinned_package_versions_pre: dict[str, str] = Field(default_factory=dict)
+    pinned_package_versions_post: dict[str, str] = Field(default_factory=dict)
     in_use: bool
     active: bool
     timestamp_created: IsoTime
@@ -98,6 +107,6 @@ class TaskGroupActivityRead(Read):
     timestamp_ended: IsoTime | None = None
     pkg_name: str
     version: str
-    status: str
-    action: str
+    status: ActivityStatus
+    action: ActivityAction
     log: str | None = None

@@ -7,6 +7,7 @@ from fractal_common.types import (
     DictStrAny,
     ListUniqueNonNegativeInt,
     NonEmptyStr,
+    TaskType,
     TypeFilters,
     WorkflowTaskArguments,
 )
@@ -51,13 +52,13 @@ class WorkflowTaskUpdate(Strict):
 class WorkflowTaskRead(Read):
     id: int
     workflow_id: int
-    order: int | None
+    order: int | None = None
     meta_non_parallel: dict[str, Any] | None = None
     meta_parallel: dict[str, Any] | None = None
     args_non_parallel: dict[str, Any] | None = None
     args_parallel: dict[str, Any] | None = None
     type_filters: dict[str, bool]
-    task_type: str
+    task_type: TaskType
     task_id: int
     task: TaskRead
     alias: str | None = None
