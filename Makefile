@@ -7,7 +7,7 @@ DEMO := .venv-demo
 PACKAGES := libs/common services/auth services/jobs services/runner-agent services/standalone
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types test test-compose chaos lock clean
+.PHONY: help install lint types test test-compose test-slurm chaos lock clean
 
 help:  ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ test: install $(CLIENT)/.installed  ## All tests (real Postgres and NATS, starte
 test-compose: install  ## Tests of the compose project (needs a Docker engine)
 	@docker info > /dev/null 2>&1 || { echo "make test-compose needs a running Docker engine"; exit 1; }
 	$(BIN)/python -m pytest tests/compose/test_compose.py
+
+test-slurm: install  ## Tests on a real SLURM cluster, which they install and start (Debian; needs root)
+	@[ "$$(id -u)" = 0 ] || { echo "make test-slurm needs root: it installs SLURM, starts its daemons and acts as several users"; exit 1; }
+	$(BIN)/python -m pytest tests/slurm
 
 chaos: install  ## Two hundred random faults (CHAOS_SEEDS=17:17 replays one)
 	CHAOS_SEEDS=$${CHAOS_SEEDS:-1:200} $(BIN)/python -m pytest tests/resilience/test_chaos.py
