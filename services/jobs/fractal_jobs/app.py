@@ -31,6 +31,7 @@ from fractal_jobs.api import (
     parked,
     presubmission,
     projects,
+    sharing,
     submit,
     taskgroups,
     tasks,
@@ -48,6 +49,7 @@ def routes() -> APIRouter:
     """Every route of the service; literal paths come before those with an id in their place."""
     v2 = APIRouter(prefix="/api/v2")
     for module in (
+        sharing,
         projects,
         datasets,
         images,
