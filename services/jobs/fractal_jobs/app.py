@@ -35,6 +35,7 @@ from fractal_jobs.api import (
     submit,
     taskgroups,
     tasks,
+    workflowimport,
     workflows,
     workflowtasks,
 )
@@ -59,6 +60,7 @@ def routes() -> APIRouter:
         live,
         history,
         presubmission,
+        workflowimport,
         workflows,
         collection,
         tasks,

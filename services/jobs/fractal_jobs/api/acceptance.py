@@ -14,7 +14,7 @@ from fractal_jobs.api.principals import Principal
 from fractal_jobs.api.profiles import validated
 from fractal_jobs.api.schemas.jobs import JobCreate
 from fractal_jobs.api.transactions import Session
-from fractal_jobs.api.workflowtasks import check_filters
+from fractal_jobs.api.workflows import merged_filters
 from fractal_jobs.domain.names import cache_dir, job_folder
 from fractal_jobs.domain.paths import join
 from fractal_jobs.domain.states import JobState
@@ -49,7 +49,7 @@ async def accept(
     rows = await jobs.selected_tasks(session, workflow.id, first, last)
     for workflow_task, task in rows:
         await access.task(session, principal, task.id, require_active=True)
-        check_filters(task, workflow_task.type_filters)
+        merged_filters(task, workflow_task.type_filters)
     resource, profile = validated(principal)
     if resource.prevent_new_submissions:
         raise HTTPException(422, f"The '{resource.name}' resource does not currently accept new job submissions.")

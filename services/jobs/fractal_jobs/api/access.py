@@ -1,5 +1,6 @@
 """Checks that every route below a project or a task starts with; codes and texts are the contract's."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import HTTPException, Path
@@ -94,6 +95,30 @@ async def task_group(
     return row[0]
 
 
+Tasks = dict[int, tuple[Task, TaskGroup, bool]]
+"""By id: a task, its group, and whether the caller may read that."""
+
+
+async def tasks(session: AsyncSession, principal: Principal, task_ids: Iterable[int]) -> Tasks:
+    """For `checked_task`, in one statement."""
+    return await access.tasks(session, {known(one) for one in task_ids}, principal.id, principal.resource_id)
+
+
+def checked_task(
+    found: Tasks, principal: Principal, task_id: int, *, require_active: bool = False, as_owner: bool = False
+) -> tuple[Task, TaskGroup]:
+    """Also the owner of a task needs to be on its resource."""
+    if task_id not in found:
+        raise HTTPException(404, f"TaskV2 {task_id} not found")
+    task, group, may_read = found[task_id]
+    _check_group(group, principal, may_read=may_read, as_owner=as_owner)
+    if group.resource_id != principal.resource_id:
+        raise HTTPException(403, f"User {principal.id} has no access to TaskGroup's Resource.")
+    if require_active and not group.active:
+        raise HTTPException(422, f"Error: task {task_id} ({task.name}) is not active.")
+    return task, group
+
+
 async def task(
     session: AsyncSession,
     principal: Principal,
@@ -102,17 +127,8 @@ async def task(
     require_active: bool = False,
     as_owner: bool = False,
 ) -> tuple[Task, TaskGroup]:
-    """Also the owner of a task needs to be on its resource."""
-    row = await access.task(session, known(task_id), principal.id, principal.resource_id)
-    if row is None:
-        raise HTTPException(404, f"TaskV2 {task_id} not found")
-    found, group, may_read = row
-    _check_group(group, principal, may_read=may_read, as_owner=as_owner)
-    if group.resource_id != principal.resource_id:
-        raise HTTPException(403, f"User {principal.id} has no access to TaskGroup's Resource.")
-    if require_active and not group.active:
-        raise HTTPException(422, f"Error: task {task_id} ({found.name}) is not active.")
-    return found, group
+    found = await tasks(session, principal, [task_id])
+    return checked_task(found, principal, task_id, require_active=require_active, as_owner=as_owner)
 
 
 async def target_group(

@@ -1,6 +1,6 @@
 """`/task-group/`: task groups and their activities."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -21,13 +21,13 @@ from fractal_jobs.api.schemas.tasks import (
     TaskReadSlim,
 )
 from fractal_jobs.api.transactions import Session
+from fractal_jobs.domain.candidates import Preference, preference
 from fractal_jobs.domain.names import version_key
 from fractal_jobs.queries import tasks
 
 router = APIRouter(prefix="/task-group")
 
 Model = TypeVar("Model", TaskGroupRead, TaskGroupReadSlim)
-FAR_FUTURE = datetime.max.replace(tzinfo=UTC)
 
 
 def _read(model: type[Model], group: TaskGroup, email: str, in_use: bool, members: list[Task]) -> Model:
@@ -57,16 +57,15 @@ async def list_task_groups(
     )
     default = await access.default_group(session)
 
-    def preference(row: tuple[TaskGroup, str, bool, datetime | None]) -> tuple[bool, bool, datetime]:
-        """Own groups first, then those of the default group, then the one shared longest."""
-        return (
-            row[0].user_id != principal.id,
-            default is None or row[0].user_group_id != default,
-            row[3] or FAR_FUTURE,
+    def rank(row: tuple[TaskGroup, str, bool, datetime | None]) -> Preference:
+        return preference(
+            own=row[0].user_id == principal.id,
+            in_default_group=default is not None and row[0].user_group_id == default,
+            shared_since=row[3],
         )
 
     chosen: dict[tuple[str, str], tuple[TaskGroup, str, bool, datetime | None]] = {}
-    for row in sorted(rows, key=preference):
+    for row in sorted(rows, key=rank):
         chosen.setdefault((row[0].pkg_name, row[0].version), row)
     members = await tasks.of_groups(session, [row[0].id for row in chosen.values()], slim=True)
     ordered = sorted(chosen.values(), key=lambda row: version_key(row[0].version), reverse=True)

@@ -3,7 +3,7 @@
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, HTTPException
-from fractal_common.database.models import Project, Workflow
+from fractal_common.database.models import Project, Task, Workflow
 
 from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, WRITE, PathId
@@ -12,7 +12,6 @@ from fractal_jobs.api.responses import empty
 from fractal_jobs.api.schemas.projects import ProjectRead
 from fractal_jobs.api.schemas.tasks import TaskRead
 from fractal_jobs.api.schemas.workflows import (
-    TypeFiltersFlow,
     WorkflowCreate,
     WorkflowRead,
     WorkflowReadWithWarnings,
@@ -90,15 +89,16 @@ async def update_workflow(
     changes = body.model_dump(exclude_unset=True)
     if changes.get("name", workflow.name) != workflow.name:
         await check_name(session, project.id, changes["name"])
+    reorders = "reordered_workflowtask_ids" in changes
     new_order = changes.pop("reordered_workflowtask_ids", None)
     for field, value in changes.items():
         setattr(workflow, field, value)
-    if new_order is not None:
+    if reorders:
         await workflows.lock(session, workflow.id)
         if await projects.submitted_jobs(session, workflow_id=workflow.id):
             raise HTTPException(422, "Cannot re-order WorkflowTasks while a Job is running for this Workflow.")
         current = await workflows.ordered_ids(session, workflow.id)
-        if sorted(current) != sorted(new_order):
+        if new_order is None or sorted(current) != sorted(new_order):
             raise HTTPException(
                 422, f"`reordered_workflowtask_ids` must be a permutation of {current} (given {new_order})"
             )
@@ -136,26 +136,30 @@ async def _star(
     return empty()
 
 
-@router.get("/{workflow_id}/type-filters-flow/", response_model=list[TypeFiltersFlow])
+@router.get("/{workflow_id}/type-filters-flow/", response_model=list[dict[str, Any]])
 async def type_filters_flow(principal: Guest, session: Session, project_id: PathId, workflow_id: PathId) -> object:
     _, workflow = await access.workflow(session, principal, project_id, workflow_id, READ)
     rows = (await workflows.tasks(session, [workflow.id], principal.id, principal.resource_id))[workflow.id]
     if not rows:
         raise HTTPException(422, "Workflow has no tasks.")
     current: dict[str, bool] = {}
-    flow: list[TypeFiltersFlow] = []
+    flow: list[dict[str, Any]] = []
     for workflow_task, task, _ in rows:
-        try:
-            merged = merge_type_filters(task.input_types, workflow_task.type_filters)
-        except FilterConflict as error:
-            raise HTTPException(422, f"Incompatible type filters.\nOriginal error: {error}") from None
         flow.append(
-            TypeFiltersFlow(
-                workflowtask_id=workflow_task.id,
-                current_type_filters=current,
-                input_type_filters=merged,
-                output_type_filters=task.output_types,
-            )
+            {
+                "workflowtask_id": workflow_task.id,
+                "current_type_filters": current,
+                "input_type_filters": merged_filters(task, workflow_task.type_filters),
+                "output_type_filters": task.output_types,
+            }
         )
         current = next_types(current, task.output_types)
     return flow
+
+
+def merged_filters(task: Task, type_filters: dict[str, bool]) -> dict[str, bool]:
+    """Raises 422 if the task's input types and these filters contradict each other."""
+    try:
+        return merge_type_filters(task.input_types, type_filters)
+    except FilterConflict as error:
+        raise HTTPException(422, f"Incompatible type filters.\nOriginal error: {error}") from None

@@ -9,34 +9,29 @@ from fractal_common.types import TaskType
 from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, WRITE, PathId
 from fractal_jobs.api.principals import Guest, Writer
+from fractal_jobs.api.schemas.workflowexport import WorkflowTaskImport
 from fractal_jobs.api.schemas.workflows import WorkflowTaskCreate, WorkflowTaskRead, WorkflowTaskUpdate
 from fractal_jobs.api.transactions import Session
-from fractal_jobs.api.workflows import workflow_task_fields
-from fractal_jobs.domain.errors import FilterConflict
-from fractal_jobs.domain.filters import merge_type_filters
+from fractal_jobs.api.workflows import merged_filters, workflow_task_fields
 from fractal_jobs.queries import projects, workflows
 
 router = APIRouter(prefix="/project/{project_id}/workflow/{workflow_id}/wftask")
 
 
-def check_filters(task: Task, type_filters: dict[str, bool]) -> None:
-    try:
-        merge_type_filters(task.input_types, type_filters)
-    except FilterConflict as error:
-        raise HTTPException(422, f"Incompatible type filters.\nOriginal error: {error}") from None
-
-
-def new_workflow_task(workflow_id: int, task: Task, body: WorkflowTaskCreate) -> WorkflowTask:
+def new_workflow_task(
+    workflow_id: int, task: Task, body: WorkflowTaskCreate | WorkflowTaskImport, *, order: int | None = None
+) -> WorkflowTask:
     """The task's meta properties are overlaid by those given; an empty result is stored as null."""
     return WorkflowTask(
         workflow_id=workflow_id,
+        order=order,
         task_id=task.id,
         task_type=task.type,
         meta_parallel={**task.meta_parallel, **(body.meta_parallel or {})} or None,
         meta_non_parallel={**task.meta_non_parallel, **(body.meta_non_parallel or {})} or None,
         args_parallel=body.args_parallel,
         args_non_parallel=body.args_non_parallel,
-        type_filters=body.type_filters,
+        type_filters=body.type_filters or {},
         alias=body.alias,
         description=body.description,
     )
@@ -58,10 +53,11 @@ async def add_workflow_tasks(
     if position < len(ids) and await projects.submitted_jobs(session, workflow_id=workflow.id):
         raise HTTPException(422, "Cannot perform WorkflowTask insertion while a Job is running for this Workflow.")
     added: list[WorkflowTask] = []
+    found = await access.tasks(session, principal, [item.task_id for item in body])
     for item in body:
-        task, _ = await access.task(session, principal, item.task_id, require_active=True)
+        task, _ = access.checked_task(found, principal, item.task_id, require_active=True)
         _check_parts(task, item)
-        check_filters(task, item.type_filters)
+        merged_filters(task, item.type_filters)
         added.append(new_workflow_task(workflow.id, task, item))
     if not added:
         return []
@@ -94,7 +90,7 @@ async def update_workflow_task(
     task = await session.get_one(Task, found.task_id)
     changes = body.model_dump(exclude_unset=True)
     if "type_filters" in changes:
-        check_filters(task, body.type_filters)
+        merged_filters(task, body.type_filters)
     _check_patch(found.task_type, changes)
     for field, value in changes.items():
         setattr(found, field, (value or None) if field.startswith("args_") else value)

@@ -1,5 +1,6 @@
 """What a caller may touch: each question is one statement."""
 
+from collections.abc import Collection
 from typing import Any
 
 from fractal_common.database.models import (
@@ -72,18 +73,20 @@ async def task_group(
     return None if row is None else (row[0], bool(row[1]))
 
 
-async def task(
-    session: AsyncSession, task_id: int, user_id: int, resource_id: int | None
-) -> tuple[Task, TaskGroup, bool] | None:
+async def tasks(
+    session: AsyncSession, task_ids: Collection[int], user_id: int, resource_id: int | None
+) -> dict[int, tuple[Task, TaskGroup, bool]]:
+    """Those that exist, each with its group and whether the user may read that."""
     may_read = or_(
         TaskGroup.user_id == user_id,
         and_(is_member(user_id, TaskGroup.user_group_id), TaskGroup.resource_id == resource_id),
     )
     statement = (
-        select(Task, TaskGroup, may_read).join(TaskGroup, TaskGroup.id == Task.taskgroupv2_id).where(Task.id == task_id)
+        select(Task, TaskGroup, may_read)
+        .join(TaskGroup, TaskGroup.id == Task.taskgroupv2_id)
+        .where(Task.id.in_(task_ids))
     )
-    row = (await session.execute(statement)).one_or_none()
-    return None if row is None else (row[0], row[1], bool(row[2]))
+    return {row[0].id: (row[0], row[1], bool(row[2])) for row in await session.execute(statement)}
 
 
 async def user_group(session: AsyncSession, group_id: int, user_id: int) -> tuple[UserGroup, bool] | None:

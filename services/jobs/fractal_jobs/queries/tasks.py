@@ -6,7 +6,6 @@ from typing import Any
 
 from fractal_common.database.models import (
     Execution,
-    GroupMember,
     Job,
     Task,
     TaskGroup,
@@ -20,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
 from fractal_jobs.queries.access import visible_groups
+from fractal_jobs.queries.candidates import shared_since
 
 SLIM = (
     defer(Task.args_schema_non_parallel),
@@ -45,14 +45,9 @@ async def groups(
     session: AsyncSession, user_id: int, resource_id: int | None, *, only_active: bool, only_owner: bool
 ) -> list[tuple[TaskGroup, str, bool, datetime | None]]:
     """Visible groups with owner's e-mail, whether they are in use, and since when the user shares them."""
-    since = (
-        select(GroupMember.timestamp_created)
-        .where(GroupMember.user_id == user_id, GroupMember.group_id == TaskGroup.user_group_id)
-        .scalar_subquery()
-    )
     statement = (
         visible_groups(user_id, resource_id)
-        .add_columns(User.email, in_use(), since)
+        .add_columns(User.email, in_use(), shared_since(user_id))
         .join(User, User.id == TaskGroup.user_id)
         .order_by(TaskGroup.pkg_name, TaskGroup.id)
     )

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from fractal_common.database.models import Task, TaskGroup, Workflow, WorkflowTask
-from sqlalchemy import and_, case, exists, literal, or_, select, text
+from fractal_common.database.models import Project, Task, TaskGroup, Workflow, WorkflowTask
+from sqlalchemy import Row, and_, case, exists, literal, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fractal_jobs.queries.access import is_member
@@ -22,6 +22,8 @@ async def list_of(session: AsyncSession, project_id: int) -> Sequence[Workflow]:
 
 
 async def has_name(session: AsyncSession, project_id: int, name: str) -> bool:
+    """The answer holds until the end of the transaction: names of one project are given one after the other."""
+    await session.execute(select(Project.id).where(Project.id == project_id).with_for_update(key_share=True))
     return bool(await session.scalar(select(exists().where(Workflow.project_id == project_id, Workflow.name == name))))
 
 
@@ -45,6 +47,18 @@ async def tasks(
     for row in await session.execute(statement):
         found[row[0].workflow_id].append((row[0], row[1], row[2]))
     return found
+
+
+async def tasks_by_name(session: AsyncSession, workflow_id: int) -> Sequence[Row[WorkflowTask, str, str, str]]:
+    """Workflow tasks in order, each with the name of its task and with the package and version of that."""
+    statement = (
+        select(WorkflowTask, Task.name, TaskGroup.pkg_name, TaskGroup.version)
+        .join(Task, Task.id == WorkflowTask.task_id)
+        .join(TaskGroup, TaskGroup.id == Task.taskgroupv2_id)
+        .where(WorkflowTask.workflow_id == workflow_id)
+        .order_by(WorkflowTask.order)
+    )
+    return (await session.execute(statement)).all()
 
 
 REORDER = text(

@@ -1,6 +1,6 @@
 """Workflows and their tasks."""
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from fractal_common.http.timestamps import IsoTime
 from fractal_common.types import (
@@ -69,27 +69,24 @@ class WorkflowTaskReadWithWarning(WorkflowTaskRead):
     warning: str | None = None
 
 
-class _Workflow(Read):
+Item = TypeVar("Item")
+
+
+class _Workflow(Read, Generic[Item]):
     id: int
     name: str
     project_id: int
     is_starred: bool
+    task_list: list[Item]
     project: ProjectRead
     timestamp_created: IsoTime
     description: str | None = None
     template_id: int | None = None
 
 
-class WorkflowRead(_Workflow):
-    task_list: list[WorkflowTaskRead]
+class WorkflowRead(_Workflow[WorkflowTaskRead]):
+    """Without warnings, as in lists."""
 
 
-class WorkflowReadWithWarnings(_Workflow):
-    task_list: list[WorkflowTaskReadWithWarning]
-
-
-class TypeFiltersFlow(Read):
-    workflowtask_id: int
-    current_type_filters: dict[str, bool]
-    input_type_filters: dict[str, bool]
-    output_type_filters: dict[str, bool]
+class WorkflowReadWithWarnings(_Workflow[WorkflowTaskReadWithWarning]):
+    """With what keeps the caller from running each task."""

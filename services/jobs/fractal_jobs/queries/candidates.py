@@ -1,0 +1,63 @@
+"""Tasks that a workflow may have instead of others, or by their names."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from fractal_common.database.models import GroupMember, Task, TaskGroup
+from sqlalchemy import ScalarSelect, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fractal_jobs.domain.candidates import Candidate, preference
+from fractal_jobs.queries.access import visible_groups
+
+PackageTask = tuple[str, str]
+"""Names of a package and of a task in it."""
+
+
+def shared_since(user_id: int) -> ScalarSelect[datetime]:
+    """When the user joined the user group of an enclosing statement's TaskGroup."""
+    return (
+        select(GroupMember.timestamp_created)
+        .where(GroupMember.user_id == user_id, GroupMember.group_id == TaskGroup.user_group_id)
+        .correlate(TaskGroup)
+        .scalar_subquery()
+    )
+
+
+async def of_packages(
+    session: AsyncSession,
+    names: Iterable[PackageTask],
+    *,
+    user_id: int,
+    resource_id: int | None,
+    default_group_id: int | None,
+) -> dict[PackageTask, list[Candidate]]:
+    """All visible tasks of these names, whatever their version and whether active or not."""
+    found: dict[PackageTask, list[Candidate]] = {name: [] for name in names}
+    statement = (
+        visible_groups(user_id, resource_id)
+        .add_columns(Task.id, Task.name, Task.is_core, shared_since(user_id))
+        .join(Task, Task.taskgroupv2_id == TaskGroup.id)
+        .where(tuple_(TaskGroup.pkg_name, Task.name).in_(list(found)))
+        .order_by(Task.id)
+    )
+    for row in await session.execute(statement) if found else ():
+        group, task_id, task_name, is_core, since = row[0], row[1], row[2], row[3], row[4]
+        found[group.pkg_name, task_name].append(
+            Candidate(
+                task_id=task_id,
+                version=group.version,
+                active=group.active,
+                is_core=is_core,
+                preference=preference(
+                    own=group.user_id == user_id,
+                    in_default_group=default_group_id is not None and group.user_group_id == default_group_id,
+                    shared_since=since,
+                ),
+            )
+        )
+    return found
+
+
+async def tasks(session: AsyncSession, ids: Sequence[int]) -> dict[int, Task]:
+    return {task.id: task for task in await session.scalars(select(Task).where(Task.id.in_(ids)))}
