@@ -46,7 +46,7 @@ def server(postgres_server: PostgresServer) -> Generator[Server]:
         with running(argv, cwd=folder, environment=environment):
             url = f"http://127.0.0.1:{port}"
             until(lambda: is_alive(url), "the server answers")
-            server = Server(url, folder, Api.login(url, ADMIN, password), ADMIN)
+            server = Server(url, folder, Api.login(url, ADMIN, password), ADMIN, environment)
             yield server
             server.close()
 

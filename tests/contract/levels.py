@@ -128,6 +128,8 @@ LEVELS = {
         "GET /admin/v2/resource/{resource_id}/profile/",
         "POST /admin/v2/resource/{resource_id}/profile/",
         "GET /admin/v2/profile/",
+        "GET /admin/v2/impersonate/{user_id}/",
+        "GET /admin/v2/users-csv/",
         "GET /admin/v2/parked-message/",
         "POST /admin/v2/parked-message/{message_id}/replay/",
         "DELETE /admin/v2/parked-message/{message_id}/",

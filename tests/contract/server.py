@@ -1,11 +1,15 @@
 """A running server and the people who use it."""
 
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from tests.api import Api
+from tests.processes import free_port, is_alive, running, until
 
 PASSWORD = "correct horse"
 _numbers = count(1)
@@ -29,6 +33,7 @@ class Server:
     folder: Path
     admin: Api
     admin_email: str
+    environment: dict[str, str]
     people: list[Person] = field(default_factory=list[Person])
 
     @property
@@ -53,6 +58,17 @@ class Server:
         person = Person(user["id"], user["email"], api, project_dir)
         self.people.append(person)
         return person
+
+    @contextmanager
+    def replica(self, **settings: str) -> Generator[str]:
+        """The URL of one more application server on the same database, with settings of its own."""
+        port = free_port()
+        argv = [sys.executable, "-m", "uvicorn", "fractal_server.main:app", "--port", str(port)]
+        environment = self.environment | {"FRACTAL_NATS_URL": "nats://127.0.0.1:1"} | settings
+        with running(argv, cwd=self.folder, environment=environment):
+            url = f"http://127.0.0.1:{port}"
+            until(lambda: is_alive(url), "the replica answers")
+            yield url
 
     def close(self) -> None:
         for person in self.people:

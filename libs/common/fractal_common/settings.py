@@ -8,12 +8,28 @@ of the public documentation; the `NATS` and agent variables are this server's ow
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, HttpUrl, SecretStr, StringConstraints, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    EmailStr,
+    Field,
+    HttpUrl,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    computed_field,
+    model_validator,
+    validate_email,
+)
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
+
+from fractal_common import earlier
+from fractal_common.types.enums import ResourceType
 
 ENV_FILE = ".fractal_server.env"
 SECRETS_DIR = Path("/run/secrets")
@@ -27,6 +43,13 @@ class ConfigurationError(Exception):
     """A setting is missing or invalid; the message is one line that names the variable."""
 
 
+def _addresses(value: str) -> str:
+    """E-mail addresses between commas."""
+    for address in value.split(","):
+        validate_email(address.strip())
+    return value
+
+
 class SettingsGroup(BaseSettings):
     """Base of all groups."""
 
@@ -37,6 +60,19 @@ class SettingsGroup(BaseSettings):
         extra="ignore",
         frozen=True,
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Names of earlier releases come last."""
+        old_names = InitSettingsSource(settings_cls, earlier.renamed(given_values()))
+        return init_settings, env_settings, dotenv_settings, file_secret_settings, old_names
 
 
 Group = TypeVar("Group", bound=SettingsGroup)
@@ -73,7 +109,7 @@ class AppSettings(SettingsGroup):
     JWT_EXPIRE_SECONDS: int = 180
     JWT_SECRET_KEY: SecretStr
     COOKIE_EXPIRE_SECONDS: int = 86400
-    FRACTAL_RUNNER_BACKEND: Literal["local", "slurm_sudo", "slurm_ssh"] = "local"
+    FRACTAL_RUNNER_BACKEND: Annotated[ResourceType, BeforeValidator(earlier.backend)] = ResourceType.LOCAL
     FRACTAL_LOGGING_LEVEL: int = 20
     LOG_CONFIG_FILE: str | None = None
     FRACTAL_API_MAX_JOB_LIST_LENGTH: int = 25
@@ -85,17 +121,59 @@ class AppSettings(SettingsGroup):
     FRACTAL_ENABLE_TASK_GROUP_RESET: Flag = "false"
 
 
+class MailServer(BaseModel):
+    """How sign-up notifications leave the instance."""
+
+    sender: str
+    recipients: list[str]
+    smtp_server: str
+    port: int
+    password: SecretStr | None
+    instance_name: str
+    use_starttls: bool
+    use_login: bool
+
+
 class EmailSettings(SettingsGroup):
     """Outgoing mail: all of sender, server, port, instance name and recipients, or none."""
 
-    FRACTAL_EMAIL_SENDER: str | None = None
+    FRACTAL_EMAIL_SENDER: EmailStr | None = None
     FRACTAL_EMAIL_PASSWORD: SecretStr | None = None
     FRACTAL_EMAIL_SMTP_SERVER: str | None = None
     FRACTAL_EMAIL_SMTP_PORT: int | None = None
     FRACTAL_EMAIL_INSTANCE_NAME: str | None = None
-    FRACTAL_EMAIL_RECIPIENTS: str | None = None
+    FRACTAL_EMAIL_RECIPIENTS: Annotated[str, AfterValidator(_addresses)] | None = None
     FRACTAL_EMAIL_USE_STARTTLS: Flag = "true"
     FRACTAL_EMAIL_USE_LOGIN: Flag = "true"
+
+    @model_validator(mode="after")
+    def _all_or_nothing(self) -> Self:
+        needed = ("SENDER", "SMTP_SERVER", "SMTP_PORT", "INSTANCE_NAME", "RECIPIENTS")
+        missing = [f"FRACTAL_EMAIL_{name}" for name in needed if getattr(self, f"FRACTAL_EMAIL_{name}") is None]
+        if 0 < len(missing) < len(needed):
+            raise ValueError(f"Invalid FRACTAL_EMAIL configuration: {', '.join(missing)} must be set as well.")
+        if not missing and self.FRACTAL_EMAIL_USE_LOGIN == "true" and self.FRACTAL_EMAIL_PASSWORD is None:
+            raise ValueError("'FRACTAL_EMAIL_USE_LOGIN' is 'true' but 'FRACTAL_EMAIL_PASSWORD' is not provided.")
+        return self
+
+    @computed_field
+    @property
+    def public(self) -> MailServer | None:
+        """None if the instance sends no mail."""
+        sender, server, port = self.FRACTAL_EMAIL_SENDER, self.FRACTAL_EMAIL_SMTP_SERVER, self.FRACTAL_EMAIL_SMTP_PORT
+        instance, recipients = self.FRACTAL_EMAIL_INSTANCE_NAME, self.FRACTAL_EMAIL_RECIPIENTS
+        if sender is None or server is None or port is None or instance is None or recipients is None:
+            return None
+        return MailServer(
+            sender=sender,
+            recipients=[one.strip() for one in recipients.split(",")],
+            smtp_server=server,
+            port=port,
+            password=self.FRACTAL_EMAIL_PASSWORD,
+            instance_name=instance,
+            use_starttls=self.FRACTAL_EMAIL_USE_STARTTLS == "true",
+            use_login=self.FRACTAL_EMAIL_USE_LOGIN == "true",
+        )
 
 
 class OAuthSettings(SettingsGroup):
@@ -107,6 +185,25 @@ class OAuthSettings(SettingsGroup):
     OAUTH_OIDC_CONFIG_ENDPOINT: SecretStr | None = None
     OAUTH_REDIRECT_URL: str | None = None
     OAUTH_EMAIL_CLAIM: str = "email"
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.OAUTH_CLIENT_NAME is None:
+            return self
+        needed = ["OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET"]
+        if self.OAUTH_CLIENT_NAME not in ("google", "github"):
+            needed.append("OAUTH_OIDC_CONFIG_ENDPOINT")
+        missing = [name for name in needed if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"{', '.join(missing)} must be set with OAUTH_CLIENT_NAME='{self.OAUTH_CLIENT_NAME}'.")
+        return self
+
+
+class LoggingSettings(SettingsGroup):
+    """What of the log is shown, and where."""
+
+    FRACTAL_LOGGING_LEVEL: int = 20
+    LOG_CONFIG_FILE: str | None = None
 
 
 class NatsSettings(SettingsGroup):
@@ -150,13 +247,21 @@ def load(group: type[Group]) -> Group:
     try:
         return group()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else group.__name__
-        raise ConfigurationError(f"{name}: {first['msg']} (environment or {ENV_FILE})") from None
+        first = error.errors(include_url=False)[0]
+        text = first["msg"].removeprefix("Value error, ")
+        # Checks of several variables together name them in their text.
+        named = f"{first['loc'][0]}: {text}" if first["loc"] else text
+        raise ConfigurationError(f"{named} (environment or {ENV_FILE})") from None
+
+
+def given_values() -> dict[str, str]:
+    """All variables of the environment and of the settings file."""
+    from_file = {name: value for name, value in dotenv_values(ENV_FILE).items() if value is not None}
+    return from_file | dict(os.environ)
 
 
 def given_variables() -> set[str]:
-    """Names of all variables in the environment and in the settings file."""
+    """Their names."""
     return {*os.environ, *dotenv_values(ENV_FILE)}
 
 

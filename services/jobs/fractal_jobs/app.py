@@ -19,6 +19,7 @@ from fractal_common.settings import (
 from fractal_common.telemetry import get_logger
 
 from fractal_jobs.api import (
+    accounts,
     activities,
     administration,
     collection,
@@ -72,6 +73,7 @@ def routes() -> APIRouter:
     router.include_router(general.router)
     router.include_router(v2)
     router.include_router(administration.router)
+    router.include_router(accounts.router)
     router.include_router(parked.router)
     return router
 

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from starlette.responses import Response
 
 log = structlog.get_logger(__name__)
@@ -37,8 +37,7 @@ async def _database(request: Request, error: Exception) -> Response:
     unavailable = error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
     if unavailable:
         return JSONResponse({"detail": "The database is not available, please retry."}, status_code=503)
-    state = getattr(error.orig, "sqlstate", None)
-    if state in {"22003", "22P05", "22021"}:  # number out of range, NUL or malformed text
+    if isinstance(error, DataError):  # number out of range, NUL or malformed text
         return JSONResponse({"detail": "A value in the request is out of range or has forbidden characters."}, 422)
     return PlainTextResponse("Internal Server Error", status_code=500)
 

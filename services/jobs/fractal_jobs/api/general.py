@@ -18,26 +18,26 @@ async def alive() -> dict[str, Any]:
     return {"alive": True, "version": REFERENCE_VERSION}
 
 
-def _dump(settings: BaseModel) -> dict[str, Any]:
+def _dump(settings: BaseModel) -> Any:
     """Secrets print as asterisks."""
     return settings.model_dump(mode="json")
 
 
 @router.get("/settings/app/")
-async def app_settings(principal: Superuser) -> dict[str, Any]:
+async def app_settings(principal: Superuser) -> Any:
     return _dump(load(AppSettings))
 
 
 @router.get("/settings/database/")
-async def database_settings(principal: Superuser) -> dict[str, Any]:
+async def database_settings(principal: Superuser) -> Any:
     return _dump(load(DatabaseSettings))
 
 
 @router.get("/settings/email/")
-async def email_settings(principal: Superuser) -> dict[str, Any]:
+async def email_settings(principal: Superuser) -> Any:
     return _dump(load(EmailSettings))
 
 
 @router.get("/settings/oauth/")
-async def oauth_settings(principal: Superuser) -> dict[str, Any]:
+async def oauth_settings(principal: Superuser) -> Any:
     return _dump(load(OAuthSettings))

@@ -5,18 +5,19 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from fractal_common.http.timestamps import ZuluTime
 from fractal_common.types import AbsolutePathStr, DictStrStr, NonEmptyStr, PositiveInt, PythonVersion, ResourceType
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Tag, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, Discriminator, Tag, TypeAdapter, model_validator
 
 from fractal_jobs.api.schemas.base import Lenient, Read, Strict
 
+MAX_INT = 2**31 - 1
 MEMORY_UNITS_MB = {"M": 1, "G": 1000, "T": 1_000_000}
 
 
-def memory_mb(value: Any) -> Any:
-    """`93`, `71M`, `93G`, `2T` in MB, with decimal factors. Anything but text is left to the type check."""
-    if not isinstance(value, str):
+def memory_mb(value: int | str) -> int:
+    """`93`, `71M`, `93G`, `2T` in MB, with decimal factors."""
+    if isinstance(value, int):
         return value
-    found = re.fullmatch(r"(\d+)([MGT]?)", value)
+    found = re.fullmatch(r"([0-9]*[1-9][0-9]*)([MGT]?)", value)
     if found is None:
         raise ValueError(
             f"[_parse_mem_value] raw_mem='{value}', invalid specification of memory requirements "
@@ -25,7 +26,8 @@ def memory_mb(value: Any) -> Any:
     return int(found[1]) * MEMORY_UNITS_MB.get(found[2], 1)
 
 
-MemoryMb = Annotated[PositiveInt, BeforeValidator(memory_mb)]
+MemoryMb = Annotated[PositiveInt | NonEmptyStr, AfterValidator(memory_mb)]
+"""Given as a number or a text, kept as a number."""
 
 
 class TasksPythonConfig(Lenient):
@@ -85,13 +87,19 @@ def _pixi_is_off(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _storable(value: int) -> int:
+    if abs(value) > MAX_INT:
+        raise ValueError(f"must be between -{MAX_INT} and {MAX_INT}")
+    return value
+
+
 class _Resource(Lenient):
     name: NonEmptyStr
     tasks_python_config: TasksPythonConfig
     tasks_pixi_config: Annotated[dict[str, Any], AfterValidator(_pixi_is_off)]
     tasks_local_dir: AbsolutePathStr
     jobs_local_dir: AbsolutePathStr
-    jobs_poll_interval: int = 5
+    jobs_poll_interval: Annotated[int, AfterValidator(_storable)] = 5
     prevent_new_submissions: bool = False
 
 
@@ -121,7 +129,7 @@ class _Profile(Lenient):
 
 
 class LocalProfile(_Profile):
-    resource_type: Literal[ResourceType.LOCAL]
+    resource_type: ResourceType
     username: None = None
     ssh_key_path: None = None
     jobs_remote_dir: None = None
@@ -130,7 +138,7 @@ class LocalProfile(_Profile):
 
 
 class SlurmSudoProfile(_Profile):
-    resource_type: Literal[ResourceType.SLURM_SUDO]
+    resource_type: ResourceType
     username: NonEmptyStr
     ssh_key_path: None = None
     jobs_remote_dir: None = None
@@ -139,7 +147,7 @@ class SlurmSudoProfile(_Profile):
 
 
 class SlurmSshProfile(_Profile):
-    resource_type: Literal[ResourceType.SLURM_SSH]
+    resource_type: ResourceType
     username: NonEmptyStr
     ssh_key_path: AbsolutePathStr
     jobs_remote_dir: AbsolutePathStr
@@ -147,25 +155,27 @@ class SlurmSshProfile(_Profile):
     pixi_cache_dir: AbsolutePathStr | None = None
 
 
-def get_discriminator_value(value: Any) -> Any:
-    """The resource type of a resource or profile, given as an object or a model."""
-    if isinstance(value, dict):
-        given = cast("dict[str, Any]", value)
-        return given.get("type", given.get("resource_type"))
-    return getattr(value, "type", getattr(value, "resource_type", None))
+def _by(field: str) -> Discriminator:
+    """Tells the schemas apart by a field of the object or model; error messages name the inner function."""
+
+    def get_discriminator_value(value: Any) -> str | None:
+        found = cast("dict[str, Any]", value).get(field) if isinstance(value, dict) else getattr(value, field, None)
+        return found if found is None or isinstance(found, str) else repr(found)
+
+    return Discriminator(get_discriminator_value)
 
 
 ResourceCreate = Annotated[
     Annotated[LocalResource, Tag(ResourceType.LOCAL)]
     | Annotated[SlurmSudoResource, Tag(ResourceType.SLURM_SUDO)]
     | Annotated[SlurmSshResource, Tag(ResourceType.SLURM_SSH)],
-    Discriminator(get_discriminator_value),
+    _by("type"),
 ]
 ProfileCreate = Annotated[
     Annotated[LocalProfile, Tag(ResourceType.LOCAL)]
     | Annotated[SlurmSudoProfile, Tag(ResourceType.SLURM_SUDO)]
     | Annotated[SlurmSshProfile, Tag(ResourceType.SLURM_SSH)],
-    Discriminator(get_discriminator_value),
+    _by("resource_type"),
 ]
 resource_adapter: TypeAdapter[BaseModel] = TypeAdapter(ResourceCreate)
 profile_adapter: TypeAdapter[BaseModel] = TypeAdapter(ProfileCreate)
