@@ -21,6 +21,7 @@ from fractal_common.telemetry import get_logger
 from fractal_jobs.api import (
     accounts,
     activities,
+    admin,
     administration,
     collection,
     datasets,
@@ -72,6 +73,7 @@ def routes() -> APIRouter:
     router = APIRouter()
     router.include_router(general.router)
     router.include_router(v2)
+    router.include_router(admin.router)
     router.include_router(administration.router)
     router.include_router(accounts.router)
     router.include_router(parked.router)

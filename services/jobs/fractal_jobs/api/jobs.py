@@ -1,16 +1,15 @@
 """`/job/`: reading, stopping and downloading jobs."""
 
-from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import StreamingResponse
-from fractal_common.bus import BusError
 from fractal_common.types import TaskType
 
 from fractal_jobs.api import access
 from fractal_jobs.api.access import EXECUTE, READ, PathId
 from fractal_jobs.api.agents import Agents, agents
+from fractal_jobs.api.downloads import job_archive
 from fractal_jobs.api.principals import Guest, Writer
 from fractal_jobs.api.responses import empty
 from fractal_jobs.api.schemas.jobs import JobRead, JobReadWithStatuses
@@ -76,18 +75,7 @@ async def download_job(
 ) -> StreamingResponse:
     job = await access.job(session, principal, project_id, job_id, READ)
     project, _ = await access.project(session, principal, project_id, READ)
-    if job.working_dir is None:
-        raise HTTPException(422, f"Job {job.id} has no folder.")
-    try:
-        archive = await cluster.archive(project.resource_id, job.working_dir)
-    except BusError as error:
-        raise HTTPException(503, f"The files of job {job.id} cannot be read now: {error}.") from None
-    name = PurePosixPath(job.working_dir).name
-    return StreamingResponse(
-        cluster.stream(project.resource_id, archive),
-        media_type="application/x-zip-compressed",
-        headers={"content-disposition": f"attachment;filename={name}_archive.zip"},
-    )
+    return await job_archive(cluster, project.resource_id, job)
 
 
 @router.get("/project/{project_id}/latest-job/", response_model=JobReadWithStatuses)

@@ -21,6 +21,17 @@ class JobState(StrEnum):
     FAILED = "failed"
 
 
+class BatchState(StrEnum):
+    """planned → submitted → running → ended; any but the last → abandoned → ended."""
+
+    PLANNED = "planned"
+    SUBMITTED = "submitted"
+    RUNNING = "running"
+    ABANDONED = "abandoned"
+    """Its job was declared failed: it is being stopped, and its results do not count."""
+    ENDED = "ended"
+
+
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.ACCEPTED: frozenset({JobState.READY, JobState.FAILED}),
     JobState.READY: frozenset({JobState.RUNNING, JobState.DONE, JobState.FAILED}),

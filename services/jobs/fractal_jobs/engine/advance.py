@@ -14,7 +14,7 @@ from fractal_jobs.domain.states import JobState, is_final
 from fractal_jobs.engine.closing import close_part
 from fractal_jobs.engine.progress import Progress
 from fractal_jobs.engine.starting import begin, start_task
-from fractal_jobs.queries import events, executions, units
+from fractal_jobs.queries import abandoning, events, executions, units
 
 log = get_logger(__name__)
 
@@ -100,4 +100,5 @@ async def _finalise(session: AsyncSession, execution: Execution, job: Job, text:
     job.status = "failed"
     job.end_timestamp = utcnow()
     job.log = joblog.clean_text(text)
+    await abandoning.abandon(session, job)
     await events.tell(session, job.id, "job", {"status": job.status})

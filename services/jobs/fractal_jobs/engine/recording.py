@@ -25,8 +25,9 @@ from fractal_jobs.domain.errors import InvalidOutput
 from fractal_jobs.domain.joblog import clean_text
 from fractal_jobs.domain.outputs import as_json, parse_init_output, parse_task_output
 from fractal_jobs.domain.planning import NON_PARALLEL
+from fractal_jobs.domain.states import BatchState
 from fractal_jobs.engine import activities
-from fractal_jobs.queries import events, executions, outbox, parked, units
+from fractal_jobs.queries import abandoning, events, executions, outbox, parked, units
 
 STARTED_STATES = {"planned", "submitted"}
 
@@ -50,6 +51,9 @@ async def record(session: AsyncSession, event: Event, *, last_attempt: bool) -> 
     batch = await _lock(session, event.batch)
     if batch is None:
         return  # of a job that was deleted
+    if batch.state == BatchState.ABANDONED:
+        await _fence(session, batch, event)
+        return
     match event:
         case BatchSubmitted():
             batch.handle = event.handle
@@ -71,6 +75,15 @@ async def record(session: AsyncSession, event: Event, *, last_attempt: bool) -> 
 async def _lock(session: AsyncSession, name: str) -> Batch | None:
     statement = select(Batch).where(Batch.name == name).options(undefer(Batch.spec)).with_for_update()
     return await session.scalar(statement)
+
+
+async def _fence(session: AsyncSession, batch: Batch, event: Event) -> None:
+    """Of a batch whose job was declared failed nothing counts but its end."""
+    if isinstance(event, BatchFinished):
+        batch.state = BatchState.ENDED
+        batch.cause = event.cause
+        await session.flush()
+        await abandoning.archive_when_still(session, batch.job_id)
 
 
 async def _record_outcomes(session: AsyncSession, batch: Batch, outcomes: list[UnitOutcome]) -> None:

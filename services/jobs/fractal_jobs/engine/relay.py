@@ -17,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
+from fractal_jobs.domain.states import BatchState
 from fractal_jobs.engine.activities import OPEN
 from fractal_jobs.queries import activities, events, outbox, parked, units
 
@@ -99,7 +100,7 @@ async def _environment(session: AsyncSession, activity_id: int) -> EnvironmentCo
 async def _batch_run(session: AsyncSession, batch_id: int) -> BatchRun | None:
     statement = select(Batch).where(Batch.id == batch_id).options(undefer(Batch.spec))
     batch = await session.scalar(statement)
-    if batch is None or batch.state == "ended":
+    if batch is None or batch.state in {BatchState.ENDED, BatchState.ABANDONED}:
         return None
     rows = await units.inputs(session, batch_id)
     fields: dict[str, Any] = {

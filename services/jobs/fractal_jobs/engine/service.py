@@ -19,7 +19,7 @@ from fractal_jobs.domain.joblog import clean_text
 from fractal_jobs.engine.advance import advance
 from fractal_jobs.engine.recording import TooEarly, record
 from fractal_jobs.engine.relay import Relay
-from fractal_jobs.queries import activities, executions, outbox, parked
+from fractal_jobs.queries import abandoning, activities, executions, outbox, parked
 
 log = get_logger(__name__)
 
@@ -174,6 +174,7 @@ class Engine:
             if alive:
                 async with self._database.transaction() as session:
                     repeated = await outbox.repeat_silent_batches(session, alive, SILENCE)
+                    repeated += await abandoning.repeat_cancels(session, alive, SILENCE)
                     await executions.wake_stopping(session, alive, STOP_REPEAT)
                     repeated += await activities.repeat_silent(session, alive, ACTIVITY_SILENCE)
                 if repeated:

@@ -9,6 +9,8 @@ from fractal_common.messages import Message, command_subject
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fractal_jobs.domain.states import BatchState
+
 
 async def add(session: AsyncSession, resource_id: int, verb: str, message: Message) -> None:
     """A whole message, for `fractal.cmd.<resource_id>.<verb>`."""
@@ -17,6 +19,14 @@ async def add(session: AsyncSession, resource_id: int, verb: str, message: Messa
             subject=command_subject(resource_id, verb), payload=message.model_dump(mode="json")
         )
     )
+
+
+async def add_all(session: AsyncSession, resource_id: int, verb: str, messages: Sequence[Message]) -> None:
+    """Whole messages, for `fractal.cmd.<resource_id>.<verb>`."""
+    if messages:
+        subject = command_subject(resource_id, verb)
+        rows = [{"subject": subject, "payload": message.model_dump(mode="json")} for message in messages]
+        await session.execute(insert(OutboxMessage), rows)
 
 
 async def add_batches(session: AsyncSession, batches: Sequence[tuple[int, int]]) -> None:
@@ -59,7 +69,7 @@ async def repeat_silent_batches(session: AsyncSession, resources: Sequence[int],
     silent = (
         select(Batch.id)
         .where(
-            Batch.state != "ended",
+            Batch.state.not_in([BatchState.ENDED, BatchState.ABANDONED]),
             Batch.remaining > 0,
             Batch.resource_id.in_(resources),
             Batch.heard_at < utcnow() - silence,
