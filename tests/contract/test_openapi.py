@@ -22,18 +22,6 @@ EXPLAINED = {
     ("POST /api/v2/project/{project_id}/dataset/{dataset_id}/images/non-processed/", "200.items"): "a list of URLs",
     ("POST /api/v2/project/{project_id}/status/image-log/", "200.type"): "a text",
     ("GET /api/v2/project/{project_id}/status/unit-log/", "200.type"): "a text",
-    **{
-        (
-            "GET /api/v2/project/{project_id}/workflow/{workflow_id}/type-filters-flow/",
-            f"200[items].{where}",
-        ): "described"
-        for where in ("additionalProperties", "properties", "required")
-    },
-    **{
-        (f"GET /api/settings/{name}/", f"200.{where}"): "an object"
-        for name in ("app", "database", "email", "oauth")
-        for where in ("type", "additionalProperties")
-    },
 }
 
 # To come, or to be looked at again.
@@ -41,7 +29,6 @@ PENDING = {
     "DELETE /api/v2/project/{project_id}/access/",
     "DELETE /api/v2/project/{project_id}/guest/",
     "DELETE /api/v2/workflow-template/{template_id}/",
-    "GET /admin/v2/impersonate/{user_id}/",
     "GET /admin/v2/job/",
     "GET /admin/v2/job/{job_id}/",
     "GET /admin/v2/job/{job_id}/download/",
@@ -52,7 +39,6 @@ PENDING = {
     "GET /admin/v2/task-group/activity/",
     "GET /admin/v2/task-group/{task_group_id}/",
     "GET /admin/v2/task/",
-    "GET /admin/v2/users-csv/",
     "GET /api/v2/job/squeue/",
     "GET /api/v2/project/invitation/",
     "GET /api/v2/project/{project_id}/access/",
@@ -88,7 +74,7 @@ PENDING = {
     "POST /api/v2/workflow-template/",
     "POST /api/v2/workflow-template/import/",
 }
-PENDING_PREFIXES = ("/auth/", "/admin/v2/resource/", "/admin/v2/profile/")
+PENDING_PREFIXES = ("/auth/",)
 
 
 def _is_pending(name: str) -> bool:

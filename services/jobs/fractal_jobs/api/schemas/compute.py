@@ -96,7 +96,7 @@ def _storable(value: int) -> int:
 class _Resource(Lenient):
     name: NonEmptyStr
     tasks_python_config: TasksPythonConfig
-    tasks_pixi_config: Annotated[dict[str, Any], AfterValidator(_pixi_is_off)]
+    tasks_pixi_config: Annotated[dict[NonEmptyStr, Any], AfterValidator(_pixi_is_off)]
     tasks_local_dir: AbsolutePathStr
     jobs_local_dir: AbsolutePathStr
     jobs_poll_interval: Annotated[int, AfterValidator(_storable)] = 5
@@ -202,8 +202,8 @@ class ProfileRead(Read):
     name: str
     resource_id: int
     resource_type: str
-    username: str | None
-    ssh_key_path: str | None
-    jobs_remote_dir: str | None
-    tasks_remote_dir: str | None
-    pixi_cache_dir: str | None
+    username: str | None = None
+    ssh_key_path: str | None = None
+    jobs_remote_dir: str | None = None
+    tasks_remote_dir: str | None = None
+    pixi_cache_dir: str | None = None
