@@ -12,6 +12,7 @@ from fractal_jobs.domain.images import Image, select
 from fractal_jobs.domain.indices import task_range
 from fractal_jobs.domain.outputs import parse_init_output
 from fractal_jobs.domain.planning import (
+    Packing,
     TaskSnapshot,
     local_processes,
     plan_compute,
@@ -63,24 +64,24 @@ def test_arguments_and_names_of_compute_processes() -> None:
     items = parse_init_output(
         {"parallelization_list": [{"zarr_url": "/A/01", "init_args": {"k": 1}}, {"zarr_url": "/A/02"}]}
     ).parallelization_list
-    wave = plan_compute(task(TaskType.COMPOUND), items, None)
+    wave = plan_compute(task(TaskType.COMPOUND), items, Packing(processes=None))
     assert arguments(wave) == [("zarr_url", "/A/01"), ("init_args", {"k": 1}), ("q", 5)]
     assert arguments(wave, 1) == [("zarr_url", "/A/02"), ("init_args", {}), ("q", 5)]
     assert [unit.name for unit in wave.units] == ["par-000000-0000000", "par-000000-0000001"]
 
 
 def test_batch_numbers_in_names_follow_the_parallelism() -> None:
-    wave = plan_parallel(task(TaskType.PARALLEL), [f"/z/{i}" for i in range(5)], 2)
+    wave = plan_parallel(task(TaskType.PARALLEL), [f"/z/{i}" for i in range(5)], Packing(processes=2))
     assert [unit.name for unit in wave.units][1:4] == ["par-000000-0000001", "par-000001-0000002", "par-000001-0000003"]
 
 
 def test_limits_of_a_wave() -> None:
-    plan_parallel(task(TaskType.PARALLEL), [f"/z/{i}" for i in range(20_000)], None)
+    plan_parallel(task(TaskType.PARALLEL), [f"/z/{i}" for i in range(20_000)], Packing(processes=None))
     with pytest.raises(PlanError) as caught:
-        plan_parallel(task(TaskType.PARALLEL), [f"/z/{i}" for i in range(20_001)], None)
+        plan_parallel(task(TaskType.PARALLEL), [f"/z/{i}" for i in range(20_001)], Packing(processes=None))
     assert str(caught.value) == "Too many parallelization items.\n   20001\n   MAX_PARALLELIZATION_LIST_SIZE=20000\n"
     with pytest.raises(PlanError, match="Non-unique zarr_urls"):
-        plan_parallel(task(TaskType.PARALLEL), ["/z/1", "/z/1"], None)
+        plan_parallel(task(TaskType.PARALLEL), ["/z/1", "/z/1"], Packing(processes=None))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 ExecutionError           a job fails with the message as its own words ("JOB ERROR …")
   FilterConflict         a task and its workflow task contradict each other
   PlanError              the task cannot be started
+  AccountLineError       a script would change a job's account (reported as "UNKNOWN ERROR …")
   MergeError             outputs cannot be merged into the image list
     NonUniqueUrls        an image is named twice (reported as "UNKNOWN ERROR …")
     OutsideZarrDir       a new image is not below the dataset's directory
@@ -21,6 +22,10 @@ class FilterConflict(ExecutionError):
 
 class PlanError(ExecutionError):
     """A task cannot be started with these images or arguments."""
+
+
+class AccountLineError(ExecutionError):
+    """A line of `worker_init` sets the SLURM account, which only the submission does."""
 
 
 class MergeError(ExecutionError):

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from fractal_jobs.domain.errors import PlanError
 from fractal_jobs.domain.outputs import ParallelizationItem
+from fractal_jobs.domain.slurm_jobs import SlurmWave
 
 MAX_ITEMS = 20_000
 
@@ -50,6 +51,30 @@ class PlannedUnit(BaseModel):
     after: dict[str, Any]
 
 
+class Packing(BaseModel):
+    """How the processes of a wave are put into batches."""
+
+    model_config = ConfigDict(frozen=True)
+
+    processes: int | None
+    """How many of a batch run at a time; None: as many as the machine likes."""
+    slurm: SlurmWave | None = None
+    """None: local processes, all in one batch."""
+
+    @property
+    def units_per_batch(self) -> int | None:
+        """None: no limit."""
+        return self.slurm.units_per_job if self.slurm else None
+
+    def file_batch(self, index: int) -> int:
+        """The batch number in the names of a process' files; local ones count by how many run at a time."""
+        size = self.units_per_batch or self.processes
+        return index // size if size else 0
+
+
+ONE_PROCESS = Packing(processes=1)
+
+
 class Wave(BaseModel):
     """Processes of one part of a task, which may all run at the same time."""
 
@@ -59,11 +84,15 @@ class Wave(BaseModel):
     command: str
     common: dict[str, Any]
     units: list[PlannedUnit]
-    processes: int | None
-    """How many run at a time; None: as many as the machine likes."""
+    packing: Packing
+
+    def batches(self) -> list[list[PlannedUnit]]:
+        """The processes of each batch, in order."""
+        size = self.packing.units_per_batch or len(self.units)
+        return [self.units[start : start + size] for start in range(0, len(self.units), size)] if self.units else []
 
 
-def plan_single(task: TaskSnapshot, zarr_dir: str, zarr_urls: Sequence[str]) -> Wave:
+def plan_single(task: TaskSnapshot, zarr_dir: str, zarr_urls: Sequence[str], packing: Packing = ONE_PROCESS) -> Wave:
     """The one process of a non-parallel task, or the init part of a compound one.
 
     Raises:
@@ -79,10 +108,10 @@ def plan_single(task: TaskSnapshot, zarr_dir: str, zarr_urls: Sequence[str]) -> 
         after={} if task.type.is_converter else {"zarr_urls": list(zarr_urls)},
     )
     command = _command(task.command_non_parallel, task.name)
-    return Wave(part=NON_PARALLEL, command=command, common=task.args_non_parallel, units=[unit], processes=1)
+    return Wave(part=NON_PARALLEL, command=command, common=task.args_non_parallel, units=[unit], packing=packing)
 
 
-def plan_parallel(task: TaskSnapshot, zarr_urls: Sequence[str], processes: int | None) -> Wave:
+def plan_parallel(task: TaskSnapshot, zarr_urls: Sequence[str], packing: Packing) -> Wave:
     """One process per image.
 
     Raises:
@@ -90,17 +119,17 @@ def plan_parallel(task: TaskSnapshot, zarr_urls: Sequence[str], processes: int |
     """
     if len(set(zarr_urls)) < len(zarr_urls):
         raise PlanError("Non-unique zarr_urls")
-    return _wave(task, [(url, {"zarr_url": url}) for url in zarr_urls], processes)
+    return _wave(task, [(url, {"zarr_url": url}) for url in zarr_urls], packing)
 
 
-def plan_compute(task: TaskSnapshot, items: Sequence[ParallelizationItem], processes: int | None) -> Wave:
+def plan_compute(task: TaskSnapshot, items: Sequence[ParallelizationItem], packing: Packing) -> Wave:
     """One process per (de-duplicated) item of the list that the init process returned.
 
     Raises:
         PlanError: too many items.
     """
     pairs = [(item.zarr_url, {"zarr_url": item.zarr_url, "init_args": item.init_args}) for item in items]
-    return _wave(task, pairs, processes)
+    return _wave(task, pairs, packing)
 
 
 def check_size(count: int) -> None:
@@ -123,12 +152,12 @@ def local_processes(meta: dict[str, Any], runner_config: dict[str, Any]) -> int 
     return wanted
 
 
-def _wave(task: TaskSnapshot, arguments: Sequence[tuple[str, dict[str, Any]]], processes: int | None) -> Wave:
+def _wave(task: TaskSnapshot, arguments: Sequence[tuple[str, dict[str, Any]]], packing: Packing) -> Wave:
     check_size(len(arguments))
     units = [
         PlannedUnit(
             index=index,
-            name=f"{PARALLEL}-{index // processes if processes else 0:06d}-{index:07d}",
+            name=f"{PARALLEL}-{packing.file_batch(index):06d}-{index:07d}",
             zarr_urls=[url],
             before=before,
             after={},
@@ -136,7 +165,7 @@ def _wave(task: TaskSnapshot, arguments: Sequence[tuple[str, dict[str, Any]]], p
         for index, (url, before) in enumerate(arguments)
     ]
     command = _command(task.command_parallel, task.name)
-    return Wave(part=PARALLEL, command=command, common=task.args_parallel, units=units, processes=processes)
+    return Wave(part=PARALLEL, command=command, common=task.args_parallel, units=units, packing=packing)
 
 
 def _command(command: str | None, task_name: str) -> str:

@@ -14,7 +14,7 @@ from fractal_jobs.domain.states import JobState, is_final
 from fractal_jobs.engine.closing import close_part
 from fractal_jobs.engine.progress import Progress
 from fractal_jobs.engine.starting import begin, start_task
-from fractal_jobs.queries import abandoning, events, executions, units
+from fractal_jobs.queries import abandoning, batches, events, executions, units
 
 log = get_logger(__name__)
 
@@ -53,10 +53,9 @@ async def _advance(session: AsyncSession, job_id: int) -> None:
         else:
             assert execution.run_id is not None, "a running job has a run"
             await session.flush()
-            waiting = await units.open_batches(session, execution.run_id)
-            if waiting:
+            if await batches.is_any_open(session, execution.run_id):
                 if execution.stop_requested_at is not None:
-                    await progress.cancel([batch.name for batch in waiting])
+                    await progress.cancel(await batches.open_names(session, execution.run_id))
                 return
             await close_part(progress)
 

@@ -9,10 +9,11 @@ from fractal_common.types import TaskType
 from fractal_jobs.domain import causes, filters, images, joblog, merging
 from fractal_jobs.domain.errors import InvalidOutput, MergeError, NonUniqueUrls, PlanError
 from fractal_jobs.domain.outputs import deduplicate, parse_init_output, parse_task_output
-from fractal_jobs.domain.planning import NON_PARALLEL, PARALLEL, check_size, local_processes, plan_compute
+from fractal_jobs.domain.planning import NON_PARALLEL, ONE_PROCESS, PARALLEL, check_size, plan_compute
 from fractal_jobs.domain.states import JobState
+from fractal_jobs.engine.launching import launch
+from fractal_jobs.engine.packing import pack
 from fractal_jobs.engine.progress import Progress
-from fractal_jobs.engine.starting import launch
 from fractal_jobs.queries import executions, units
 from fractal_jobs.queries import images as image_queries
 
@@ -53,13 +54,10 @@ async def _close_init(progress: Progress, init: Result) -> None:
     if not init.succeeded:
         await _end(progress, 1, await units.first_error(session, run_id, BOTH))
         return
-    resource = await progress.resource()
     try:
         items = deduplicate(parse_init_output(init.output).parallelization_list)
         check_size(len(items))
-        wave = plan_compute(
-            task, items, local_processes(task.meta_parallel, resource.jobs_runner_config if resource else {})
-        )
+        wave = plan_compute(task, items, await pack(progress, PARALLEL, len(items)) if items else ONE_PROCESS)
     except (InvalidOutput, PlanError) as error:
         await units.set_all(session, run_id, "failed")
         await _end(progress, 1 if isinstance(error, InvalidOutput) else 0, str(error))

@@ -84,9 +84,8 @@ class Progress:
 
     async def cancel(self, batches: list[str]) -> None:
         """Tell the agent to stop these batches; it may be told twice."""
-        for batch in batches:
-            message = BatchCancel(batch=batch, job_id=self.job.id, working_dir=self.working_dir)
-            await outbox.add(self.session, self._resource_id(), "batch.cancel", message)
+        messages = [BatchCancel(batch=batch, job_id=self.job.id, working_dir=self.working_dir) for batch in batches]
+        await outbox.add(self.session, self._resource_id(), "batch.cancel", *messages)
 
     async def _close(self, status: str, log: str) -> None:
         self.job.status = status

@@ -13,13 +13,12 @@ from fractal_common.messages import BatchRun, Command, EnvironmentCommand, Event
 from fractal_common.settings import RetentionSettings, load
 from fractal_common.telemetry import get_logger
 from pydantic import TypeAdapter
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import undefer
 
+from fractal_jobs.domain.slurm_jobs import in_script_order
 from fractal_jobs.domain.states import BatchState
 from fractal_jobs.engine.activities import OPEN
-from fractal_jobs.queries import activities, events, outbox, parked, units
+from fractal_jobs.queries import activities, batches, events, outbox, parked
 
 log = get_logger(__name__)
 
@@ -61,8 +60,9 @@ class Relay:
     async def _send_some(self) -> int:
         async with self._database.transaction() as session:
             rows = await outbox.take(session, MESSAGES_AT_A_TIME)
+            runs = await _batch_runs(session, [row.batch_id for row in rows if row.batch_id is not None])
             for row in rows:
-                message = await _render(session, row)
+                message = runs.get(row.batch_id) if row.batch_id is not None else await _render(session, row)
                 if message is not None:
                     await self._bus.publish(row.subject, message, message_id=f"outbox-{row.id}")
             await outbox.mark_sent(session, [row.id for row in rows])
@@ -76,9 +76,7 @@ class Relay:
 
 
 async def _render(session: AsyncSession, row: OutboxMessage) -> Command | Event | None:
-    """The message of a row; None if what it was about is over."""
-    if row.batch_id is not None:
-        return await _batch_run(session, row.batch_id)
+    """The message of a row that names no batch; None if what it was about is over."""
     if row.activity_id is not None:
         return await _environment(session, row.activity_id)
     return None if row.payload is None else _messages.validate_python(row.payload)
@@ -97,12 +95,17 @@ async def _environment(session: AsyncSession, activity_id: int) -> EnvironmentCo
     return EnvironmentCommand.model_validate({**activity.command, "activity_id": activity.id, **content})
 
 
-async def _batch_run(session: AsyncSession, batch_id: int) -> BatchRun | None:
-    statement = select(Batch).where(Batch.id == batch_id).options(undefer(Batch.spec))
-    batch = await session.scalar(statement)
-    if batch is None or batch.state in {BatchState.ENDED, BatchState.ABANDONED}:
-        return None
-    rows = await units.inputs(session, batch_id)
+async def _batch_runs(session: AsyncSession, ids: list[int]) -> dict[int, BatchRun]:
+    """Commands of the batches that are not over: of all in two statements."""
+    if not ids:
+        return {}
+    found = await batches.with_specs(session, ids)
+    inputs = await batches.inputs(session, list(found))
+    over = {BatchState.ENDED, BatchState.ABANDONED}
+    return {batch.id: _batch_run(batch, inputs[batch.id]) for batch in found.values() if batch.state not in over}
+
+
+def _batch_run(batch: Batch, rows: list[batches.Input]) -> BatchRun:
     fields: dict[str, Any] = {
         **batch.spec,
         "batch": batch.name,
@@ -113,4 +116,5 @@ async def _batch_run(session: AsyncSession, batch_id: int) -> BatchRun | None:
         ],
         "results_known": len(rows) - batch.remaining,
     }
-    return BatchRun.model_validate(fields)
+    run = BatchRun.model_validate(fields)
+    return run.model_copy(update={"slurm": in_script_order(run.slurm)}) if run.slurm else run

@@ -1,13 +1,13 @@
 """Starting a job, and each of its tasks."""
 
-import shlex
+import traceback
 from typing import Any
 
 from fractal_common.database.models import Resource, Task, TaskGroup, WorkflowTask
-from fractal_common.types import TaskType
+from fractal_common.types import ResourceType, TaskType
 
 from fractal_jobs.domain import filters, images, joblog, names
-from fractal_jobs.domain.errors import ExecutionError, PlanError
+from fractal_jobs.domain.errors import AccountLineError, ExecutionError, PlanError
 from fractal_jobs.domain.outputs import InitTaskOutput, as_json, deduplicate, parse_init_output
 from fractal_jobs.domain.planning import (
     NON_PARALLEL,
@@ -15,14 +15,16 @@ from fractal_jobs.domain.planning import (
     TaskSnapshot,
     Wave,
     check_size,
-    local_processes,
     plan_compute,
     plan_parallel,
     plan_single,
 )
+from fractal_jobs.domain.slurm_config import check_worker_init
 from fractal_jobs.domain.states import JobState
+from fractal_jobs.engine.launching import launch
+from fractal_jobs.engine.packing import pack
 from fractal_jobs.engine.progress import Progress
-from fractal_jobs.queries import events, executions, outbox, units
+from fractal_jobs.queries import events, executions, units
 from fractal_jobs.queries import images as image_queries
 
 
@@ -42,10 +44,12 @@ async def begin(progress: Progress) -> None:
         progress.image_statuses = await _statuses(progress, wanted)
     resource = await progress.resource()
     profile = await progress.profile()
+    is_slurm = resource is not None and resource.type != ResourceType.LOCAL
     facts: dict[str, object] = {
         "Resource name": resource.name if resource else None,
         "Profile name": profile.name if profile else None,
         "Username": profile.username if profile else None,
+        **({"slurm_account": job.slurm_account, "worker_init": job.worker_init} if is_slurm else {}),
         "job.id": job.id,
         "job.working_dir": job.working_dir,
         "job.working_dir_user": job.working_dir_user,
@@ -56,6 +60,13 @@ async def begin(progress: Progress) -> None:
         facts["Retry of job"] = execution.retry_of
     for level, text in joblog.header(progress.workflow_name, progress.working_dir, facts):
         progress.write(level, text)
+    if is_slurm and job.worker_init:
+        try:
+            check_worker_init(job.worker_init)
+        except AccountLineError as error:
+            text = "".join(traceback.format_exception_only(error))
+            await progress.fail(joblog.unknown_error(job.id, text), anticipated=False)
+            return
     progress.move(JobState.READY)
 
 
@@ -109,8 +120,10 @@ async def start_task(progress: Progress) -> None:
     job.executor_error_log = None
     try:
         _check_startable(task, resource, urls, types, job.attribute_filters)
-        wave = await _retry(progress, urls, resource) or _plan(task, progress.dataset.zarr_dir, urls, resource)
+        wave = await _retry(progress, urls) or await _plan(progress, urls)
     except ExecutionError as error:
+        if isinstance(error, PlanError):
+            await executions.account(session, execution.user_id, 0, 0)
         await executions.set_run_status(session, run_id, "failed")
         progress.write("WARNING", f"END    {label} - ERROR.")
         failure = joblog.task_failure(job.id, str(error)) if isinstance(error, PlanError) else None
@@ -128,54 +141,6 @@ async def start_task(progress: Progress) -> None:
         )
 
 
-async def launch(progress: Progress, wave: Wave) -> None:
-    """One batch for the wave: its row, its units, and the command."""
-    session, execution, job, task = progress.session, progress.execution, progress.job, progress.task
-    assert execution.run_id is not None, "a wave belongs to a run"
-    assert execution.resource_id is not None, "a job that runs has a resource"
-    folder = f"{progress.working_dir}/{names.task_subfolder(task.order, task.name)}"
-    profile = await progress.profile()
-    first = execution.position == 0 and not await executions.batches(session, execution.run_id)
-    spec: dict[str, Any] = {
-        "working_dir": progress.working_dir,
-        "new_working_dir": first,
-        "working_dir_user": job.working_dir_user or progress.working_dir,
-        "folder": folder,
-        "command": shlex.split(wave.command),
-        "environment": {"FRACTAL_CACHE_DIR": execution.cache_dir} if execution.cache_dir else {},
-        "processes": wave.processes or 0,
-        "common": wave.common,
-        "workflow_log": execution.workflow_log,
-        "username": profile.username if profile else None,
-        "task_type": task.type.value,
-    }
-    batch_id = await executions.add_batch(
-        session,
-        {
-            "name": f"job{job.id:07d}-task{task.order:04d}-run{execution.run_id:07d}-{wave.part}",
-            "job_id": job.id,
-            "history_run_id": execution.run_id,
-            "resource_id": execution.resource_id,
-            "part": wave.part,
-            "spec": spec,
-            "remaining": len(wave.units),
-        },
-    )
-    rows = [
-        {
-            "index": unit.index,
-            "logfile": f"{folder}/{unit.name}-log.txt",
-            "zarr_urls": unit.zarr_urls,
-            "before": unit.before,
-            "after": unit.after,
-        }
-        for unit in wave.units
-    ]
-    await units.insert(session, run_id=execution.run_id, part=wave.part, batch_id=batch_id, units=rows)
-    await events.tell(session, job.id, "units", {"run_id": execution.run_id})
-    await outbox.add_batches(session, [(batch_id, execution.resource_id)])
-
-
 def _check_startable(
     task: TaskSnapshot, resource: Resource, urls: list[str], types: dict[str, bool], attributes: dict[str, Any]
 ) -> None:
@@ -185,7 +150,7 @@ def _check_startable(
         raise ExecutionError(f"Cannot run '{task.name}', since the '{resource.name}' resource is not currently active.")
 
 
-async def _retry(progress: Progress, urls: list[str], resource: Resource) -> Wave | None:
+async def _retry(progress: Progress, urls: list[str]) -> Wave | None:
     """Of the first task of a retry only what failed; None: all of it, as if it were no retry.
 
     Images that have gone since, or that the filters no longer let pass, are left out.
@@ -194,11 +159,10 @@ async def _retry(progress: Progress, urls: list[str], resource: Resource) -> Wav
     if execution.position != 0 or execution.retry_run_id is None:
         return None
     failed = await units.failed(session, execution.retry_run_id)
-    processes = local_processes(task.meta_parallel, resource.jobs_runner_config)
     if task.type is TaskType.PARALLEL:
         present = set(urls)
         again = [url for _, _, images_of in failed for url in images_of if url in present]
-        return plan_parallel(task, again, processes) if again else None
+        return plan_parallel(task, again, await pack(progress, PARALLEL, len(again))) if again else None
     if not task.type.is_compound:
         return None
     output = await units.init_output(session, execution.retry_run_id)
@@ -207,7 +171,7 @@ async def _retry(progress: Progress, urls: list[str], resource: Resource) -> Wav
         return None
     items = deduplicate(parse_init_output(output).parallelization_list)
     again_items = [items[index] for index in indices]
-    wave = plan_compute(task, again_items, processes)
+    wave = plan_compute(task, again_items, await pack(progress, PARALLEL, len(again_items)))
     assert execution.run_id is not None, "the caller has opened the run"
     folder = f"{progress.working_dir}/{names.task_subfolder(task.order, task.name)}"
     await units.add_succeeded_init(
@@ -220,11 +184,12 @@ async def _retry(progress: Progress, urls: list[str], resource: Resource) -> Wav
     return wave
 
 
-def _plan(task: TaskSnapshot, zarr_dir: str, urls: list[str], resource: Resource) -> Wave:
+async def _plan(progress: Progress, urls: list[str]) -> Wave:
+    task = progress.task
     if task.type is TaskType.PARALLEL:
         check_size(len(urls))
-        return plan_parallel(task, urls, local_processes(task.meta_parallel, resource.jobs_runner_config))
-    return plan_single(task, zarr_dir, urls)
+        return plan_parallel(task, urls, await pack(progress, PARALLEL, len(urls)))
+    return plan_single(task, progress.dataset.zarr_dir, urls, await pack(progress, NON_PARALLEL, 1))
 
 
 def _snapshot(row: WorkflowTask, task: Task) -> TaskSnapshot:

@@ -91,4 +91,4 @@ async def _cancel(session: AsyncSession, batches: Sequence[tuple[str, int, int, 
         message = BatchCancel(batch=name, job_id=job_id, working_dir=working_dir or "/")
         by_resource.setdefault(resource_id, []).append(message)
     for resource_id, messages in by_resource.items():
-        await outbox.add_all(session, resource_id, "batch.cancel", messages)
+        await outbox.add(session, resource_id, "batch.cancel", *messages)

@@ -129,10 +129,6 @@ async def set_run_status(session: AsyncSession, run_id: int, status: str) -> Non
     await events.tell(session, row[0], "run", {"run_id": run_id, "workflowtask_id": row[1], "status": status})
 
 
-async def add_batch(session: AsyncSession, values: dict[str, Any]) -> int:
-    return (await session.execute(insert(Batch).values(**values).returning(Batch.id))).scalar_one()
-
-
 async def batches(session: AsyncSession, run_id: int) -> list[Batch]:
     statement = select(Batch).where(Batch.history_run_id == run_id).order_by(Batch.id)
     return list(await session.scalars(statement))

@@ -1,44 +1,44 @@
 """The outbox: written with the state it announces, emptied by the relay."""
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 
 from fractal_common.database.base import utcnow
 from fractal_common.database.models import Batch, OutboxMessage
 from fractal_common.messages import Message, command_subject
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fractal_jobs.domain.states import BatchState
 
+ADD = text(
+    """
+    INSERT INTO jobs.outbox (subject, payload)
+    SELECT :subject, v.payload FROM jsonb_array_elements(CAST(:payloads AS jsonb)) WITH ORDINALITY AS v(payload, number)
+    ORDER BY v.number
+    """
+)
 
-async def add(session: AsyncSession, resource_id: int, verb: str, message: Message) -> None:
-    """A whole message, for `fractal.cmd.<resource_id>.<verb>`."""
-    await session.execute(
-        insert(OutboxMessage).values(
-            subject=command_subject(resource_id, verb), payload=message.model_dump(mode="json")
-        )
-    )
+ADD_BATCHES = text(
+    """
+    INSERT INTO jobs.outbox (subject, batch_id)
+    SELECT v.subject, v.id FROM unnest(CAST(:subjects AS text[]), CAST(:ids AS int[])) AS v(subject, id) ORDER BY v.id
+    """
+)
 
 
-async def add_all(session: AsyncSession, resource_id: int, verb: str, messages: Sequence[Message]) -> None:
-    """Whole messages, for `fractal.cmd.<resource_id>.<verb>`."""
-    if messages:
-        subject = command_subject(resource_id, verb)
-        rows = [{"subject": subject, "payload": message.model_dump(mode="json")} for message in messages]
-        await session.execute(insert(OutboxMessage), rows)
+async def add(session: AsyncSession, resource_id: int, verb: str, *messages: Message) -> None:
+    """Whole messages, for `fractal.cmd.<resource_id>.<verb>`, in their order."""
+    payloads = json.dumps([message.model_dump(mode="json") for message in messages])
+    await session.execute(ADD, {"subject": command_subject(resource_id, verb), "payloads": payloads})
 
 
 async def add_batches(session: AsyncSession, batches: Sequence[tuple[int, int]]) -> None:
     """`batch.run` of each (batch id, resource id); the relay adds the units when it publishes."""
     if batches:
-        await session.execute(
-            insert(OutboxMessage),
-            [
-                {"subject": command_subject(resource_id, "batch.run"), "batch_id": batch_id}
-                for batch_id, resource_id in batches
-            ],
-        )
+        subjects = [command_subject(resource_id, "batch.run") for _, resource_id in batches]
+        await session.execute(ADD_BATCHES, {"subjects": subjects, "ids": [batch_id for batch_id, _ in batches]})
 
 
 async def take(session: AsyncSession, limit: int) -> list[OutboxMessage]:

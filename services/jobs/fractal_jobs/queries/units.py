@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from fractal_common.database.models import (
-    Batch,
     DatasetImage,
     HistoryImageCache,
     HistoryUnit,
-    UnitInput,
     UnitResult,
 )
 from sqlalchemy import and_, func, select, text, update
@@ -24,11 +22,11 @@ INSERT = text(
     """
     WITH v AS (
         SELECT * FROM jsonb_to_recordset(CAST(:units AS jsonb))
-            AS v(index int, logfile text, zarr_urls jsonb, before jsonb, after jsonb)
+            AS v(batch_id int, index int, logfile text, zarr_urls jsonb, before jsonb, after jsonb)
     ), unit AS (
         INSERT INTO jobs.historyunit (history_run_id, part, index, logfile, zarr_urls, status, batch_id)
         SELECT :run_id, :part, v.index, v.logfile, ARRAY(SELECT jsonb_array_elements_text(v.zarr_urls)), 'submitted',
-               :batch_id
+               v.batch_id
         FROM v ORDER BY v.index
         RETURNING id, index
     )
@@ -83,11 +81,9 @@ RECORD = text(
 )
 
 
-async def insert(
-    session: AsyncSession, *, run_id: int, part: str, batch_id: int | None, units: Sequence[dict[str, Any]]
-) -> None:
-    """`units` have index, logfile, zarr_urls, before and after."""
-    await session.execute(INSERT, {"run_id": run_id, "part": part, "batch_id": batch_id, "units": json.dumps(units)})
+async def insert(session: AsyncSession, *, run_id: int, part: str, units: Sequence[dict[str, Any]]) -> None:
+    """`units` have batch_id, index, logfile, zarr_urls, before and after."""
+    await session.execute(INSERT, {"run_id": run_id, "part": part, "units": json.dumps(units)})
 
 
 async def remember_images(
@@ -142,17 +138,6 @@ async def total(session: AsyncSession, run_id: int) -> int:
     """Processes of a run."""
     statement = select(func.count()).select_from(HistoryUnit).where(HistoryUnit.history_run_id == run_id)
     return (await session.execute(statement)).scalar_one()
-
-
-async def inputs(session: AsyncSession, batch_id: int) -> list[tuple[int, str, dict[str, Any], dict[str, Any]]]:
-    """Index, log file, `before` and `after` of a batch's units."""
-    statement = (
-        select(HistoryUnit.index, HistoryUnit.logfile, UnitInput.before, UnitInput.after)
-        .join(UnitInput, UnitInput.unit_id == HistoryUnit.id)
-        .where(HistoryUnit.batch_id == batch_id)
-        .order_by(HistoryUnit.index)
-    )
-    return list(await session.execute(statement))
 
 
 async def results(session: AsyncSession, run_id: int) -> list[tuple[str, int, list[str], bool, Any]]:
@@ -250,8 +235,3 @@ async def image_statuses(session: AsyncSession, dataset_id: int, workflowtask_id
 
 async def set_all(session: AsyncSession, run_id: int, status: str) -> None:
     await session.execute(update(HistoryUnit).where(HistoryUnit.history_run_id == run_id).values(status=status))
-
-
-async def open_batches(session: AsyncSession, run_id: int) -> list[Batch]:
-    """Batches of a run whose results are not all in."""
-    return list(await session.scalars(select(Batch).where(Batch.history_run_id == run_id, Batch.remaining > 0)))
