@@ -34,6 +34,7 @@ REFERENCE_HEADER = "Fractal-Payload"
 
 ACK_WAIT_S = 30.0
 RPC_TIMEOUT_S = 5.0
+SEND_TIMEOUT_S = 0.5
 RECONNECT_WAIT_S = 0.25
 PAYLOAD_TTL_S = 24 * 3600.0
 EVENTS_MAX_AGE_S = 7 * 24 * 3600.0
@@ -258,6 +259,13 @@ class Bus:
         """Core publish: at most once, for what is worthless when late."""
         with suppress(nats.errors.Error):
             await self._client.publish(subject, message.model_dump_json().encode())
+
+    async def send_now(self, subject: str, message: BaseModel) -> None:
+        """As `send`, and the server has passed it on when this returns; without it, in `SEND_TIMEOUT_S` at most."""
+        await self.send(subject, message)
+        if self.is_connected:
+            with suppress(nats.errors.Error, TimeoutError):
+                await self._client.flush(timeout=SEND_TIMEOUT_S)  # pyright: ignore[reportArgumentType] - seconds
 
     async def listen(self, subject: str, handler: Callable[[str, bytes], Awaitable[None]]) -> None:
         """Core subscribe."""

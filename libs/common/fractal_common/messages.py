@@ -10,6 +10,7 @@ Subjects (`<r>` is a resource id):
     fractal.evt.<r>.command.refused                   agent → engine   stream FRACTAL_EVT
     fractal.rpc.<r>.<verb>                            api → agent      request/reply
     fractal.agent.<r>.heartbeat                       agent → engine   core
+    fractal.identity.user.changed                     auth → api       core
 
 A command says "make it so and tell me what you know": an agent that gets the same `batch.run` twice starts nothing
 twice, and reports the batch's whole state again. That makes publishing again always safe.
@@ -355,6 +356,16 @@ class QueueSnapshot(Message):
     lines: list[str]
     total: int
     """Lines that match, of which `lines` is a part."""
+
+
+USER_CHANGED = "fractal.identity.user.changed"
+
+
+class UserChanged(Message):
+    """Accounts that are not what they were: whoever has them in memory reads them again."""
+
+    type: Literal["user.changed.v1"] = "user.changed.v1"
+    user_ids: list[int]
 
 
 class RpcError(Message):

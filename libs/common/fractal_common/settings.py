@@ -121,6 +121,15 @@ class AppSettings(SettingsGroup):
     FRACTAL_ENABLE_TASK_GROUP_RESET: Flag = "false"
 
 
+class LoginSettings(SettingsGroup):
+    """How many attempts to log in with a password are looked at in five minutes."""
+
+    FRACTAL_LOGIN_ATTEMPTS_PER_ACCOUNT: Annotated[int, Field(gt=0)] = 10
+    """For one account from one address; from all addresses together five times as many."""
+    FRACTAL_LOGIN_ATTEMPTS_PER_ADDRESS: Annotated[int, Field(gt=0)] = 300
+    """From one address, which may be that of a web server with many users."""
+
+
 class MailServer(BaseModel):
     """How sign-up notifications leave the instance."""
 

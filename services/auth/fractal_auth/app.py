@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 from fractal_common.database.sessions import Database
 from fractal_common.http.app import prepare
-from fractal_common.settings import app_settings, database_settings
+from fractal_common.settings import NatsSettings, app_settings, database_settings, load
 
+from fractal_auth.announcing import Announcer
 from fractal_auth.api import current_user, groups, tokens, users
 
 
@@ -22,11 +23,20 @@ def routes() -> APIRouter:
 
 
 @asynccontextmanager
+async def announcing(app: FastAPI, nats: NatsSettings | None = None) -> AsyncGenerator[None]:
+    """The bus for the life of the app; it is not waited for. `nats`: as configured if not given."""
+    announcer = app.state.announcer = Announcer()
+    async with announcer.connected(nats or load(NatsSettings)):
+        yield
+
+
+@asynccontextmanager
 async def connections(app: FastAPI) -> AsyncGenerator[None]:
-    """The database for the life of the app; it is not waited for."""
+    """Database and bus for the life of the app; neither is waited for."""
     app.state.database = Database.connect(database_settings(), process="fractal-auth")
     try:
-        yield
+        async with announcing(app):
+            yield
     finally:
         await app.state.database.close()
 

@@ -15,7 +15,11 @@ from fractal_server.backend import standing_by
 @asynccontextmanager
 async def connections(app: FastAPI) -> AsyncGenerator[None]:
     """Both services read the same database: one pool serves them."""
-    async with standing_by() as nats, fractal_jobs.app.connections(app, nats):
+    async with (
+        standing_by() as nats,
+        fractal_jobs.app.connections(app, nats),
+        fractal_auth.app.announcing(app, nats),
+    ):
         yield
 
 

@@ -11,17 +11,31 @@ from fractal_common.settings import app_settings
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fractal_auth.announcing import Announcer
 from fractal_auth.queries import users
+
+CHANGED_USERS = "changed_users"
 
 
 async def _session(request: Request) -> AsyncGenerator[AsyncSession]:
     database: Database = request.app.state.database
+    users_changed: set[int] = set()
     try:
         async with database.transaction() as session:
+            session.info[CHANGED_USERS] = users_changed
             yield session
     except IntegrityError as error:
         constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
         raise HTTPException(422, f"Conflict with a concurrent change (constraint {constraint}).") from None
+
+    if users_changed:
+        announcer: Announcer = request.app.state.announcer
+        await announcer.users_changed(users_changed)
+
+
+def changed(session: AsyncSession, user_id: int) -> None:
+    """Other services are told when the transaction is committed."""
+    session.info[CHANGED_USERS].add(user_id)
 
 
 Session = Annotated[AsyncSession, Depends(_session, scope="function")]

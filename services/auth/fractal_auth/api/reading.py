@@ -6,7 +6,7 @@ from fractal_common.database.models import User, UserGroup
 from fractal_common.settings import app_settings
 
 from fractal_auth.api.dependencies import Session
-from fractal_auth.api.schemas import GroupRead, OAuthAccountRead, UserRead
+from fractal_auth.api.schemas import OAuthAccountRead, UserGroupRead, UserRead
 from fractal_auth.queries import groups, users
 
 
@@ -14,8 +14,17 @@ async def read_users(session: Session, found: Sequence[User]) -> list[UserRead]:
     """Without their groups."""
     accounts = await users.oauth_accounts(session, [user.id for user in found])
     return [
-        UserRead.model_validate(user).model_copy(
-            update={"oauth_accounts": [OAuthAccountRead.model_validate(account) for account in accounts[user.id]]}
+        UserRead(
+            id=user.id,
+            email=user.email,
+            is_active=user.is_active,
+            is_superuser=user.is_superuser,
+            is_verified=user.is_verified,
+            is_guest=user.is_guest,
+            oauth_accounts=[OAuthAccountRead.model_validate(account) for account in accounts[user.id]],
+            profile_id=user.profile_id,
+            project_dirs=user.project_dirs,
+            slurm_accounts=user.slurm_accounts,
         )
         for user in found
     ]
@@ -32,10 +41,10 @@ async def read_user(session: Session, user: User, *, with_groups: bool) -> UserR
     return read.model_copy(update={"group_ids_names": names})
 
 
-async def read_groups(session: Session, found: Sequence[UserGroup], *, with_users: bool) -> list[GroupRead]:
+async def read_groups(session: Session, found: Sequence[UserGroup], *, with_users: bool) -> list[UserGroupRead]:
     members = await groups.members(session, [group.id for group in found]) if with_users else {}
     return [
-        GroupRead(
+        UserGroupRead(
             id=group.id,
             name=group.name,
             timestamp_created=group.timestamp_created,

@@ -1,6 +1,6 @@
 """Bodies of requests and responses."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fractal_common.http.timestamps import IsoTime
 from fractal_common.types import NonEmptyStr, NonNegativeInt, ProjectDir, validate_cmd
@@ -25,8 +25,18 @@ ProjectDirs = Annotated[list[ProjectDir], Field(min_length=1), AfterValidator(_u
 GroupIds = Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(_unique)]
 
 
+ABSENT: Any = None
+"""Of a field that was not sent; as a default it stays out of the OpenAPI document, and null is still refused."""
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class ErrorModel(BaseModel):
+    """A refusal: a code, or a code with its reason."""
+
+    detail: str | dict[str, str]
 
 
 class OAuthAccountRead(BaseModel):
@@ -40,16 +50,14 @@ class OAuthAccountRead(BaseModel):
 class UserRead(BaseModel):
     """A user as everybody may see it: never the password's hash."""
 
-    model_config = ConfigDict(from_attributes=True)
-
     id: int
-    email: str
-    is_active: bool
-    is_superuser: bool
-    is_verified: bool
+    email: Annotated[str, Field(json_schema_extra={"format": "email"})]
+    is_active: bool = True
+    is_superuser: bool = False
+    is_verified: bool = False
     is_guest: bool
     group_ids_names: list[tuple[int, str]] | None = None
-    oauth_accounts: list[OAuthAccountRead] = []
+    oauth_accounts: list[OAuthAccountRead]
     profile_id: int | None = None
     project_dirs: list[str]
     slurm_accounts: list[str]
@@ -59,7 +67,7 @@ class UserCreate(BaseModel):
     email: EmailStr
     password: str
     project_dirs: ProjectDirs
-    slurm_accounts: SlurmAccounts = []
+    slurm_accounts: SlurmAccounts = Field(default_factory=list[str])
     profile_id: int | None = None
     is_guest: bool = False
     # Accepted and without effect: privileges are given by a second request.
@@ -69,37 +77,41 @@ class UserCreate(BaseModel):
 
 
 class UserUpdate(Strict):
-    password: NonEmptyStr = ""
-    email: EmailStr = ""
-    is_active: bool = False
-    is_superuser: bool = False
-    is_verified: bool = False
-    is_guest: bool = False
+    """Only fields that were sent count (`model_fields_set`); of those, only `profile_id` may be null."""
+
+    password: NonEmptyStr = Field(default=ABSENT)
+    email: EmailStr = Field(default=ABSENT)
+    is_active: bool = Field(default=ABSENT)
+    is_superuser: bool = Field(default=ABSENT)
+    is_verified: bool = Field(default=ABSENT)
+    is_guest: bool = Field(default=ABSENT)
     profile_id: int | None = None
-    project_dirs: ProjectDirs = []
-    slurm_accounts: SlurmAccounts = []
+    project_dirs: ProjectDirs = Field(default=ABSENT)
+    slurm_accounts: SlurmAccounts = Field(default=ABSENT)
 
 
-class UserUpdateSelf(Strict):
-    slurm_accounts: SlurmAccounts = []
+class UserUpdateStrict(Strict):
+    """What users may change of themselves."""
+
+    slurm_accounts: SlurmAccounts = Field(default=ABSENT)
 
 
-class UserGroups(Strict):
+class UserUpdateGroups(Strict):
     group_ids: GroupIds
 
 
-class ProfileInfo(BaseModel):
+class UserProfileInfo(BaseModel):
     has_profile: bool
     resource_name: str | None = None
     profile_name: str | None = None
     username: str | None = None
 
 
-class GroupCreate(Strict):
+class UserGroupCreate(Strict):
     name: NonEmptyStr
 
 
-class GroupRead(BaseModel):
+class UserGroupRead(BaseModel):
     id: int
     name: str
     timestamp_created: IsoTime

@@ -7,49 +7,35 @@ from fractal_common.database.models import User
 from fractal_common.settings import app_settings
 from fractal_common.telemetry import get_logger
 
-from fractal_auth.api.dependencies import Session, Superuser
+from fractal_auth.api.dependencies import Session, Superuser, changed
+from fractal_auth.api.lookup import MAX_ID, default_group_id, existing_user
 from fractal_auth.api.reading import read_user, read_users
-from fractal_auth.api.schemas import UserCreate, UserGroups, UserRead, UserUpdate
+from fractal_auth.api.schemas import ErrorModel, UserCreate, UserRead, UserUpdate, UserUpdateGroups
 from fractal_auth.domain.passwords import InvalidPassword, check_length, hash_password
+from fractal_auth.domain.paths import is_covered
 from fractal_auth.queries import groups, users
 
 log = get_logger(__name__)
 router = APIRouter()
 
-MAX_ID = 2**31 - 1
 
-
-async def get_user(session: Session, user_id: int) -> User:
-    user = await users.get(session, user_id) if abs(user_id) <= MAX_ID else None
-    if user is None:
-        raise HTTPException(404, f"User {user_id} not found.")
-    return user
-
-
-async def default_group_id(session: Session) -> int | None:
-    """None without a default group; 404 if it is configured but was not created."""
-    name = app_settings().FRACTAL_DEFAULT_GROUP_NAME
-    if name is None:
-        return None
-    group = await groups.by_name(session, name)
-    if group is None:
-        raise HTTPException(404, [f"User group '{name}' not found."])
-    return group.id
-
-
-@router.post("/register/", response_model=UserRead, status_code=201)
+@router.post(
+    "/register/",
+    response_model=UserRead,
+    status_code=201,
+    name="register:register",
+    responses={400: {"model": ErrorModel}},
+)
 async def register(admin: Superuser, session: Session, body: UserCreate) -> object:
-    try:
-        check_length(body.password)
-    except InvalidPassword as error:
-        raise HTTPException(400, {"code": "REGISTER_INVALID_PASSWORD", "reason": str(error)}) from None
-    if await users.by_email(session, body.email) is not None:
+    _check_password(body.password, "REGISTER_INVALID_PASSWORD")
+    hashed = await hash_password(body.password)
+    if await users.reserve_email(session, body.email) is not None:
         raise HTTPException(400, "REGISTER_USER_ALREADY_EXISTS")
-    if body.profile_id is not None and not await _profile_exists(session, body.profile_id):
-        raise HTTPException(404, f"Profile {body.profile_id} not found.")
+    if body.profile_id is not None:
+        await _check_profile(session, body.profile_id)
     user = User(
         email=body.email,
-        hashed_password=await hash_password(body.password),
+        hashed_password=hashed,
         is_active=True,
         is_superuser=False,
         is_verified=False,
@@ -76,43 +62,41 @@ async def list_users(admin: Superuser, session: Session, profile_id: int | None 
 
 
 @router.get("/users/{user_id}/", response_model=UserRead)
-async def read_one_user(admin: Superuser, session: Session, user_id: int, group_ids_names: bool = True) -> object:
-    return await read_user(session, await get_user(session, user_id), with_groups=group_ids_names)
+async def get_user(admin: Superuser, session: Session, user_id: int, group_ids_names: bool = True) -> object:
+    return await read_user(session, await existing_user(session, user_id), with_groups=group_ids_names)
 
 
 @router.patch("/users/{user_id}/", response_model=UserRead)
-async def update_user(admin: Superuser, session: Session, user_id: int, body: UserUpdate) -> object:
-    user = await get_user(session, user_id)
+async def patch_user(admin: Superuser, session: Session, user_id: int, body: UserUpdate) -> object:
+    """The checks come in the contract's order, and the changes after all of them."""
+    user = await existing_user(session, user_id, to_change=True)
     changes: dict[str, Any] = body.model_dump(exclude_unset=True)
-    profile_id = changes.get("profile_id")
-    if profile_id is not None and not await _profile_exists(session, profile_id):
-        raise HTTPException(404, f"Profile {profile_id} not found.")
+    if changes.get("profile_id") is not None:
+        await _check_profile(session, changes["profile_id"])
     if "project_dirs" in changes:
         await _check_removed_dirs(session, user, changes["project_dirs"])
     if changes.get("is_guest") and changes.get("is_superuser", user.is_superuser):
         raise HTTPException(422, "Superuser cannot be guest.")
-    if "password" in changes:
-        try:
-            check_length(changes["password"])
-        except InvalidPassword as error:
-            raise HTTPException(400, {"code": "UPDATE_USER_INVALID_PASSWORD", "reason": str(error)}) from None
+    password = changes.pop("password", None)
+    if password is not None:
+        _check_password(password, "UPDATE_USER_INVALID_PASSWORD")
     email = changes.get("email", user.email)
     if email != user.email:
-        if await users.by_email(session, email) is not None:
+        if await users.reserve_email(session, email) is not None:
             raise HTTPException(400, "UPDATE_USER_EMAIL_ALREADY_EXISTS")
         changes.setdefault("is_verified", False)
-    password = changes.pop("password", None)
     if password is not None:
         user.hashed_password = await hash_password(password)
     for name, value in changes.items():
         setattr(user, name, value)
     await session.flush()
+    changed(session, user.id)
     return await read_user(session, user, with_groups=True)
 
 
 @router.post("/users/{user_id}/set-groups/", response_model=UserRead)
-async def set_groups(admin: Superuser, session: Session, user_id: int, body: UserGroups) -> object:
-    user = await get_user(session, user_id)
+async def set_user_groups(admin: Superuser, session: Session, user_id: int, body: UserUpdateGroups) -> object:
+    user = await existing_user(session, user_id, to_change=True)
     wanted = set(body.group_ids)
     if wanted - await groups.existing(session, [group for group in wanted if group <= MAX_ID]):
         raise HTTPException(404, f"Some UserGroups in {body.group_ids} do not exist.")
@@ -125,24 +109,27 @@ async def set_groups(admin: Superuser, session: Session, user_id: int, body: Use
     return await read_user(session, user, with_groups=True)
 
 
-async def _profile_exists(session: Session, profile_id: int) -> bool:
-    return abs(profile_id) <= MAX_ID and await users.profile_exists(session, profile_id)
+def _check_password(password: str, code: str) -> None:
+    try:
+        check_length(password)
+    except InvalidPassword as error:
+        raise HTTPException(400, {"code": code, "reason": str(error)}) from None
+
+
+async def _check_profile(session: Session, profile_id: int) -> None:
+    if abs(profile_id) > MAX_ID or not await users.profile_exists(session, profile_id):
+        raise HTTPException(404, f"Profile {profile_id} not found.")
 
 
 async def _check_removed_dirs(session: Session, user: User, new: list[str]) -> None:
     """A directory below which the user still has datasets cannot be taken away."""
-    removed = [old for old in user.project_dirs if not _covered(old, new)]
+    removed = [old for old in user.project_dirs if not is_covered(old, new)]
     if not removed:
         return
     for zarr_dir in await users.zarr_dirs(session, user.id):
-        if _covered(zarr_dir, removed) and not _covered(zarr_dir, new):
+        if is_covered(zarr_dir, removed) and not is_covered(zarr_dir, new):
             raise HTTPException(
                 422,
                 f"You tried updating the user project_dirs, removing {removed}. This operation is not possible, "
                 "because it would make the user loose access to some of their dataset zarr directories.",
             )
-
-
-def _covered(path: str, directories: list[str]) -> bool:
-    """Whether a path is one of the directories or below one, component by component."""
-    return any(f"{path.rstrip('/')}/".startswith(f"{directory.rstrip('/')}/") for directory in directories)

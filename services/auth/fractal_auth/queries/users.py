@@ -12,12 +12,12 @@ from fractal_common.database.models import (
     User,
     UserGroup,
 )
-from sqlalchemy import exists, func, select
+from sqlalchemy import Select, Text, cast, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 
-async def get(session: AsyncSession, user_id: int) -> User | None:
-    return await session.get(User, user_id)
+async def get(session: AsyncSession, user_id: int, *, lock: bool = False) -> User | None:
+    return await session.get(User, user_id, with_for_update=lock)
 
 
 async def find(session: AsyncSession, ids: Sequence[int]) -> dict[int, User]:
@@ -28,6 +28,24 @@ async def by_email(session: AsyncSession, email: str) -> User | None:
     """Case does not matter."""
     statement = select(User).where(func.lower(User.email) == email.lower()).order_by(User.id).limit(1)
     return await session.scalar(statement)
+
+
+async def any_bcrypt(session: AsyncSession) -> bool:
+    """Whether somebody's password still has a bcrypt hash."""
+    return bool(await session.scalar(select(exists().where(User.hashed_password.like("$2%")))))
+
+
+async def replace_hash(session: AsyncSession, user_id: int, *, old: str, new: str) -> None:
+    """Unless the password was changed meanwhile."""
+    await session.execute(
+        update(User).where(User.id == user_id, User.hashed_password == old).values(hashed_password=new)
+    )
+
+
+async def reserve_email(session: AsyncSession, email: str) -> User | None:
+    """Who has the address, if anybody; nobody else can take it before this transaction ends, in whatever case."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(email.lower(), 0))))
+    return await by_email(session, email)
 
 
 async def list_all(session: AsyncSession, profile_id: int | None) -> Sequence[User]:
@@ -71,17 +89,30 @@ async def profile_info(session: AsyncSession, profile_id: int | None) -> tuple[s
     return None if row is None else (row[0], row[1], row[2])
 
 
-async def zarr_dirs(session: AsyncSession, user_id: int, *, only_owned: bool = False) -> list[str]:
-    """Of the datasets that the user reaches through accepted links."""
-    statement = (
+def _zarr_dirs(user_id: int) -> Select[str]:
+    """Directories of the datasets that the user reaches through accepted links, each once."""
+    return (
         select(Dataset.zarr_dir)
+        .distinct()
         .join(ProjectMember, ProjectMember.project_id == Dataset.project_id)
         .where(ProjectMember.user_id == user_id, ProjectMember.is_verified.is_(True))
-        .order_by(Dataset.id)
     )
-    if only_owned:
-        statement = statement.where(ProjectMember.is_owner.is_(True))
-    return list(await session.scalars(statement))
+
+
+async def zarr_dirs(session: AsyncSession, user_id: int) -> Sequence[str]:
+    return (await session.scalars(_zarr_dirs(user_id))).all()
+
+
+async def viewer_paths(session: AsyncSession, user_id: int, *, with_datasets: bool) -> str:
+    """The user's project directories, then those of their datasets, as the text of a JSON list.
+
+    Written by Postgres: ten thousand paths pass through as one value.
+    """
+    paths = User.project_dirs
+    if with_datasets:
+        paths = func.array_cat(paths, func.array(_zarr_dirs(user_id).scalar_subquery()))
+    statement = select(cast(func.to_json(paths), Text)).where(User.id == user_id)
+    return (await session.scalars(statement)).one()
 
 
 async def any_superuser(session: AsyncSession) -> str | None:

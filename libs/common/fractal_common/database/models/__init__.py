@@ -1,7 +1,7 @@
 """Every table, re-exported by name."""
 
 from fractal_common.database.base import Base
-from fractal_common.database.models.auth import GroupMember, OAuthAccount, User, UserGroup
+from fractal_common.database.models.auth import GroupMember, LoginAttempts, OAuthAccount, User, UserGroup
 from fractal_common.database.models.compute import Profile, Resource
 from fractal_common.database.models.delivery import JobEvent, OutboxMessage, ParkedMessage
 from fractal_common.database.models.execution import (
@@ -34,6 +34,7 @@ __all__ = [
     "HistoryUnit",
     "Job",
     "JobEvent",
+    "LoginAttempts",
     "OAuthAccount",
     "OutboxMessage",
     "PackageArchive",

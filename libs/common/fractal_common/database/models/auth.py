@@ -51,6 +51,20 @@ class OAuthAccount(Base):
     account_email: Mapped[str]
 
 
+class LoginAttempts(Base):
+    """Attempts to log in that have not succeeded, counted by what they have in common, since the first of them.
+
+    Unlogged: what a crash of the server forgets is only how many there have been in the last minutes.
+    """
+
+    __tablename__ = "login_attempts"
+    __table_args__ = ({"schema": "auth", "prefixes": ["UNLOGGED"]},)
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    attempts: Mapped[int]
+    since: Mapped[datetime] = mapped_column(index=True)
+
+
 class UserGroup(Base):
     """A named set of users with whom task groups and templates are shared."""
 
