@@ -25,11 +25,15 @@ def until(condition: Callable[[], bool], what: str, timeout_s: float = 30) -> No
         time.sleep(0.05)
 
 
-def is_alive(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/api/alive/", timeout=2).status_code == 200
+        return httpx.get(url, timeout=2).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def is_alive(url: str) -> bool:
+    return answers(f"{url}/api/alive/")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from fractal_common.bus import Bus
 from fractal_common.database.sessions import Database
 from fractal_common.http.app import prepare
+from fractal_common.messages import USER_CHANGED
 from fractal_common.settings import (
     JobsApiSettings,
     NatsSettings,
@@ -43,6 +44,8 @@ from fractal_jobs.api import (
 )
 from fractal_jobs.api.agents import Agents
 from fractal_jobs.api.listening import Listener
+from fractal_jobs.api.principals import Principal
+from fractal_jobs.api.recent import RecentAccounts
 
 SUBMISSIONS_AT_A_TIME = 2
 log = get_logger(__name__)
@@ -86,8 +89,12 @@ async def connections(app: FastAPI, nats: NatsSettings | None = None) -> AsyncGe
     app.state.database = Database.connect(database_settings(), process="fractal-jobs-api")
     cluster = app.state.agents = Agents()
 
+    recent: RecentAccounts[Principal] = RecentAccounts()
+    app.state.recent = recent
+
     async def connect() -> None:
         cluster.bus = await Bus.connect(nats or load(NatsSettings), name="fractal-jobs-api")
+        await cluster.bus.listen(USER_CHANGED, recent.on_change)
 
     app.state.listener = Listener(database_settings())
     app.state.submissions = asyncio.Semaphore(SUBMISSIONS_AT_A_TIME)

@@ -1,4 +1,7 @@
-"""Who is calling, and which class of caller a route needs. Everything is read afresh at each request."""
+"""Who is calling, and which class of caller a route needs.
+
+Who changes something, and every administrator, is read afresh; who only reads, at least every few seconds (`recent`).
+"""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,6 +12,7 @@ from fractal_common.database.sessions import Database
 from fractal_common.security import candidate_tokens, cookie_scheme, oauth2_scheme, token_user_id
 from fractal_common.settings import app_settings
 
+from fractal_jobs.api.recent import RecentAccounts
 from fractal_jobs.queries import principals
 
 
@@ -33,26 +37,41 @@ def database(request: Request) -> Database:
     return request.app.state.database
 
 
-async def _active(
+def _named(
     request: Request,
     bearer: Annotated[str | None, Security(oauth2_scheme)] = None,
     cookie: Annotated[str | None, Security(cookie_scheme)] = None,
-) -> Principal:
+) -> list[int]:
+    """Ids of the request's valid tokens, in the order in which they count."""
     key = app_settings().JWT_SECRET_KEY.get_secret_value()
-    ids = [user_id for token in candidate_tokens(request) if (user_id := token_user_id(token, key=key)) is not None]
+    return [user_id for token in candidate_tokens(request) if (user_id := token_user_id(token, key=key)) is not None]
+
+
+Named = Annotated[list[int], Depends(_named)]
+
+
+async def _active(request: Request, ids: Named) -> Principal:
+    recent: RecentAccounts[Principal] = request.app.state.recent
     if ids:
+        reading = recent.reading()
         async with database(request).session() as session:
             found = await principals.find(session, ids)
         for user_id in ids:
             if user_id in found:
                 principal = Principal(*found[user_id])
                 if principal.user.is_active:
+                    reading.keep(user_id, principal)
                     return principal
                 break
     raise HTTPException(401, "Unauthorized")
 
 
-async def _guest(principal: Annotated[Principal, Depends(_active)]) -> Principal:
+async def _recently_active(request: Request, ids: Named) -> Principal:
+    recent: RecentAccounts[Principal] = request.app.state.recent
+    return (recent.get(ids[0]) if ids else None) or await _active(request, ids)
+
+
+def _with_profile(principal: Principal) -> Principal:
     if not principal.user.is_verified:
         raise HTTPException(403, "Forbidden")
     if principal.user.profile_id is None:
@@ -60,7 +79,12 @@ async def _guest(principal: Annotated[Principal, Depends(_active)]) -> Principal
     return principal
 
 
-async def _writer(principal: Annotated[Principal, Depends(_guest)]) -> Principal:
+async def _guest(principal: Annotated[Principal, Depends(_recently_active)]) -> Principal:
+    return _with_profile(principal)
+
+
+async def _writer(principal: Annotated[Principal, Depends(_active)]) -> Principal:
+    _with_profile(principal)
     if principal.user.is_guest:
         raise HTTPException(403, "This feature is not available for guest users.")
     return principal
