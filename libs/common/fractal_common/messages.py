@@ -5,6 +5,7 @@ Subjects (`<r>` is a resource id):
     fractal.cmd.<r>.batch.run|cancel|archive          engine → agent   stream FRACTAL_CMD
     fractal.cmd.<r>.environment.<action>              engine → agent   stream FRACTAL_CMD
     fractal.evt.<r>.batch.submitted|running|finished  agent → engine   stream FRACTAL_EVT
+    fractal.evt.<r>.batches.alive                     agent → engine   stream FRACTAL_EVT
     fractal.evt.<r>.units.finished                    agent → engine   stream FRACTAL_EVT
     fractal.evt.<r>.environment.progress|finished     agent → engine   stream FRACTAL_EVT
     fractal.evt.<r>.command.refused                   agent → engine   stream FRACTAL_EVT
@@ -106,6 +107,9 @@ class BatchCancel(Message):
     batch: str
     job_id: int
     working_dir: str
+    working_dir_user: str | None = None
+    username: str | None = None
+    """Unix user as whom the batch runs; null: the agent's own."""
 
 
 class JobArchive(Message):
@@ -115,6 +119,10 @@ class JobArchive(Message):
     job_id: int
     working_dir: str
     workflow_log: str
+    working_dir_user: str | None = None
+    """Where the job's processes wrote, if elsewhere: its files belong into the zip as well."""
+    username: str | None = None
+    """Unix user whose files those are; null: the agent's own."""
 
 
 class BatchSubmitted(Message):
@@ -132,6 +140,14 @@ class BatchRunning(Message):
     batch: str
     results: int = 0
     """How many unit results the agent has published for it: a receiver that has fewer asks again."""
+
+
+class BatchesAlive(Message):
+    """A sign of life of many batches at once: the agent has them, waiting or running, and they go on."""
+
+    type: Literal["batches.alive.v1"] = "batches.alive.v1"
+    results: dict[str, int]
+    """For each batch how many of its unit results the agent has published."""
 
 
 class UnitOutcome(BaseModel):
@@ -192,6 +208,9 @@ class BatchFinished(Message):
     results: int
     """How many unit results were published for the batch in all."""
     evidence: SchedulerEvidence | None = None
+    """May also be told later, by the same message once more."""
+    stderr: str | None = None
+    """What the SLURM job itself wrote as its standard error, not its units; the beginning, if it is long."""
 
 
 class EnvironmentAction(StrEnum):
@@ -274,6 +293,7 @@ Command = Annotated[BatchRun | BatchCancel | JobArchive | EnvironmentCommand, Fi
 Event = Annotated[
     BatchSubmitted
     | BatchRunning
+    | BatchesAlive
     | UnitsFinished
     | BatchFinished
     | EnvironmentProgress
@@ -291,6 +311,8 @@ class FileRead(Message):
     archive: str | None = None
     """Zip in which to look for `member` when `path` does not exist."""
     member: str | None = None
+    username: str | None = None
+    """Unix user with whose permissions to read `path`; null: the agent's own."""
     offset: int = 0
     length: int = 128 * 1024
 
@@ -307,6 +329,10 @@ class FolderArchive(Message):
 
     type: Literal["files.archive.v1"] = "files.archive.v1"
     working_dir: str
+    working_dir_user: str | None = None
+    """Where the job's processes write, if elsewhere."""
+    username: str | None = None
+    """Unix user whose files those are; null: the agent's own."""
 
 
 class ArchiveReady(Message):

@@ -5,6 +5,7 @@ from typing import Any
 from fractal_common.database.base import utcnow
 from fractal_common.database.models import Batch
 from fractal_common.messages import (
+    BatchesAlive,
     BatchFinished,
     BatchRunning,
     BatchSubmitted,
@@ -27,7 +28,7 @@ from fractal_jobs.domain.outputs import as_json, parse_init_output, parse_task_o
 from fractal_jobs.domain.planning import NON_PARALLEL
 from fractal_jobs.domain.states import BatchState
 from fractal_jobs.engine import activities
-from fractal_jobs.queries import abandoning, events, executions, outbox, parked, units
+from fractal_jobs.queries import abandoning, batches, events, executions, outbox, parked, units
 
 STARTED_STATES = {"planned", "submitted"}
 
@@ -47,6 +48,9 @@ async def record(session: AsyncSession, event: Event, *, last_attempt: bool) -> 
         return
     if isinstance(event, CommandRefused):
         await parked.park(session, event.subject, clean_text(event.payload), clean_text(event.error))
+        return
+    if isinstance(event, BatchesAlive):
+        await batches.heard(session, event.results)
         return
     batch = await _lock(session, event.batch)
     if batch is None:

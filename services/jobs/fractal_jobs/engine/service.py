@@ -35,6 +35,7 @@ LISTEN_RETRY_S = 1.0
 ERROR_PAUSE_S = 1.0
 AGENT_ALIVE_S = 10.0
 SILENCE = timedelta(seconds=15)
+QUEUE_SILENCE = timedelta(seconds=60)
 ACTIVITY_SILENCE = timedelta(seconds=60)
 STOP_REPEAT = timedelta(seconds=2)
 EARLY_DELAY_S = 0.2
@@ -173,7 +174,7 @@ class Engine:
             alive = [resource for resource, seen in self._agents.items() if time.monotonic() - seen < AGENT_ALIVE_S]
             if alive:
                 async with self._database.transaction() as session:
-                    repeated = await outbox.repeat_silent_batches(session, alive, SILENCE)
+                    repeated = await outbox.repeat_silent_batches(session, alive, SILENCE, QUEUE_SILENCE)
                     repeated += await abandoning.repeat_cancels(session, alive, SILENCE)
                     await executions.wake_stopping(session, alive, STOP_REPEAT)
                     repeated += await activities.repeat_silent(session, alive, ACTIVITY_SILENCE)

@@ -1,7 +1,7 @@
 """Batches: written a wave at a time, read a group at a time."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fractal_common.database.models import Batch, HistoryUnit, UnitInput
@@ -18,6 +18,19 @@ ADD = text(
     FROM jsonb_to_recordset(CAST(:batches AS jsonb)) AS v(index int, name text, own jsonb, remaining int)
     ORDER BY v.index
     RETURNING name, id
+    """
+)
+
+# Others that change many batches at once may hold some of them; those are heard of again soon.
+HEARD = text(
+    """
+    UPDATE jobs.batch SET heard_at = now()
+    WHERE id IN (
+        SELECT batch.id FROM jobs.batch AS batch
+        JOIN jsonb_each_text(CAST(:results AS jsonb)) AS told(name, results) ON told.name = batch.name
+        WHERE batch.state <> 'abandoned' AND told.results::int <= (
+            SELECT count(*) FROM jobs.historyunit AS unit WHERE unit.batch_id = batch.id) - batch.remaining
+        FOR UPDATE OF batch SKIP LOCKED)
     """
 )
 
@@ -46,6 +59,11 @@ async def add(
     )
     ids = {row[0]: row[1] for row in rows}
     return [ids[batch["name"]] for batch in batches]
+
+
+async def heard(session: AsyncSession, results: Mapping[str, int]) -> None:
+    """Signs of life; not of a batch of which its agent has told more results than have arrived: it is asked again."""
+    await session.execute(HEARD, {"results": json.dumps(dict(results))})
 
 
 async def is_any_open(session: AsyncSession, run_id: int) -> bool:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from fractal_common.database.base import utcnow
-from fractal_common.database.models import Batch, OutboxMessage
+from fractal_common.database.models import Batch, OutboxMessage, Resource
 from fractal_common.messages import Message, command_subject
-from sqlalchemy import delete, select, text, update
+from fractal_common.types import ResourceType
+from sqlalchemy import delete, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fractal_jobs.domain.states import BatchState
@@ -61,11 +62,15 @@ async def prune(session: AsyncSession, older_than: timedelta) -> None:
     await session.execute(delete(OutboxMessage).where(OutboxMessage.sent_at < utcnow() - older_than))
 
 
-async def repeat_silent_batches(session: AsyncSession, resources: Sequence[int], silence: timedelta) -> int:
+async def repeat_silent_batches(
+    session: AsyncSession, resources: Sequence[int], silence: timedelta, queue_silence: timedelta
+) -> int:
     """Say `batch.run` again for open batches of which nothing was heard; returns for how many.
 
     Only for resources whose agent is known to live: for the others the first message still waits in the stream.
+    `queue_silence` holds where a scheduler's queue comes between: an agent has many batches to tell of there.
     """
+    local = select(Resource.id).where(Resource.type == ResourceType.LOCAL)
     silent = (
         select(Batch.id)
         .where(
@@ -73,6 +78,7 @@ async def repeat_silent_batches(session: AsyncSession, resources: Sequence[int],
             Batch.remaining > 0,
             Batch.resource_id.in_(resources),
             Batch.heard_at < utcnow() - silence,
+            or_(Batch.heard_at < utcnow() - queue_silence, Batch.resource_id.in_(local)),
         )
         .with_for_update(skip_locked=True)
         .scalar_subquery()
