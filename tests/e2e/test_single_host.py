@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from psycopg import sql
 
 from tests.api import Api
 from tests.conftest import PostgresServer
-from tests.processes import free_port, is_alive, processes_of, running, until
+from tests.processes import children_of, free_port, is_alive, processes_of, running, until
 
 BIN = Path(sys.executable).parent
 EMAIL, PASSWORD = "admin@example.org", "not-a-secret-1"
@@ -146,7 +147,8 @@ def test_gunicorn_workers_run_jobs_and_replace_each_other(configured: Path, bare
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     argv = [str(BIN / "gunicorn"), "fractal_server.main:app", "--workers", "2", "--bind", f"127.0.0.1:{port}"]
-    argv += ["--worker-class", "uvicorn.workers.UvicornWorker"]
+    argv += ["--worker-class", "fractal_server.gunicorn_fractal.FractalWorker"]
+    argv += ["--logger-class", "fractal_server.gunicorn_fractal.FractalGunicornLogger"]
     with running(argv, cwd=configured, environment=bare_environment):
         until(lambda: is_alive(url), "the server answers")
         run_job(url, configured)
@@ -156,6 +158,61 @@ def test_gunicorn_workers_run_jobs_and_replace_each_other(configured: Path, bare
         taken_over = json.loads((configured / ".fractal" / "runtime.json").read_text())
         assert taken_over["supervisor"] != runtime["supervisor"]
     until(lambda: not processes_of(configured), "nothing is left running")
+
+
+def test_a_gunicorn_worker_that_times_out_ends_in_order(configured: Path, bare_environment: dict[str, str]) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    argv = [str(BIN / "gunicorn"), "fractal_server.main:app", "--bind", f"127.0.0.1:{port}", "--timeout", "10"]
+    argv += ["--worker-class", "fractal_server.gunicorn_fractal.FractalWorker"]
+    argv += ["--logger-class", "fractal_server.gunicorn_fractal.FractalGunicornLogger"]
+
+    def said(text: str) -> bool:
+        return text in (configured / "output.log").read_text()
+
+    with running(argv, cwd=configured, environment=bare_environment) as gunicorn:
+        until(lambda: is_alive(url), "the server answers")
+        (worker,) = children_of(gunicorn.pid)
+        os.kill(worker, signal.SIGSTOP)
+        until(lambda: said(f"WORKER TIMEOUT (pid:{worker})"), "the arbiter gives up on the worker")
+        os.kill(worker, signal.SIGCONT)
+        until(lambda: is_alive(url) and children_of(gunicorn.pid) not in ([], [worker]), "another worker answers")
+    log = (configured / "output.log").read_text()
+    steps = (
+        f"[FractalWorker.init_signals - pid={worker}] Set `custom_handle_abort` for SIGABRT",
+        f"[FractalWorker.custom_handle_abort - pid={worker}] Now send SIGTERM to process.",
+        f"START: worker with pid {worker} is shutting down",
+        f"Finished server process [{worker}]",
+    )
+    places = [log.find(step) for step in steps]
+    assert -1 not in places, log
+    assert places == sorted(places)
+    assert "SIGKILL" not in log
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d   - gunicorn.error - CRITICAL - \[pid \d+\] - WORKER", log)
+    until(lambda: not processes_of(configured), "nothing is left running")
+
+
+def test_stopping_the_server_leaves_running_jobs_alone(configured: Path, bare_environment: dict[str, str]) -> None:
+    assert initialise(configured, bare_environment).returncode == 0
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    argv = [str(BIN / "fractalctl"), "start", "-p", str(port)]
+    marks = configured / "marks"
+    with running(argv, cwd=configured, environment=bare_environment) as server:
+        until(lambda: is_alive(url), "the server answers")
+        api = Api.login(url, EMAIL, PASSWORD)
+        project, dataset, workflow = api.prepared(configured, api.puppet_task(configured), images=2, sleep=15)
+        job = api.submit(project, dataset, workflow)
+        until(lambda: marks.exists() and len(marks.read_text().split()) == 2, "both processes have begun")
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(60) == 0
+    puppets = [pid for pid, command in processes_of(configured).items() if "puppet.py" in command]
+    assert len(puppets) >= 2
+    with running(argv, cwd=configured, environment=bare_environment):
+        until(lambda: is_alive(url), "the server answers")
+        assert api.finished(project, job)["status"] == "done"
+        api.close()
+    assert len(marks.read_text().split()) == 2
 
 
 def test_start_with_nothing_configured_brings_its_own_postgres(folder: Path, bare_environment: dict[str, str]) -> None:

@@ -113,7 +113,7 @@ class AppSettings(SettingsGroup):
     FRACTAL_LOGGING_LEVEL: int = 20
     LOG_CONFIG_FILE: str | None = None
     FRACTAL_API_MAX_JOB_LIST_LENGTH: int = 25
-    FRACTAL_GRACEFUL_SHUTDOWN_TIME: float = 30.0
+    FRACTAL_GRACEFUL_SHUTDOWN_TIME: Annotated[float, Field(ge=0)] = 30.0
     FRACTAL_HELP_URL: HttpUrl | None = None
     FRACTAL_DEFAULT_GROUP_NAME: Literal["All"] | None = None
     FRACTAL_LONG_REQUEST_TIME: float = 30.0
@@ -213,6 +213,13 @@ class LoggingSettings(SettingsGroup):
 
     FRACTAL_LOGGING_LEVEL: int = 20
     LOG_CONFIG_FILE: str | None = None
+
+
+class ServingSettings(SettingsGroup):
+    """How a server ends."""
+
+    FRACTAL_GRACEFUL_SHUTDOWN_TIME: Annotated[float, Field(ge=0)] = 30.0
+    """Seconds for open requests and streams to end after SIGTERM; jobs run elsewhere and do not notice."""
 
 
 class NatsSettings(SettingsGroup):

@@ -1,19 +1,22 @@
 """What every HTTP app of the project has: error handlers and the slow-request log."""
 
+import logging
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
-import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fractal_common.http.errors import install_error_handlers
 
-log = structlog.get_logger("slow-response")
+log = logging.getLogger("slow-response")
 
 
 class SlowRequestLog:
-    """Warns about requests that take longer than `threshold_s` seconds."""
+    """Warns about requests that take longer than `threshold_s` seconds, in one line of a form that scripts know.
+
+    `<method> <route>?<query>, <status>, <seconds>, <start>, <end>`
+    """
 
     def __init__(self, app: ASGIApp, threshold_s: float) -> None:
         self.app = app
@@ -35,14 +38,12 @@ class SlowRequestLog:
         await self.app(scope, receive, watch)
         seconds = time.perf_counter() - start
         if seconds > self.threshold_s:
-            log.warning(
-                "slow-response",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                seconds=round(seconds, 2),
-                end=datetime.now().astimezone().isoformat(timespec="milliseconds"),
-            )
+            end = datetime.now().astimezone()
+            path = getattr(scope.get("route"), "path", scope["path"])
+            query = scope["query_string"].decode("latin-1")
+            times = ((end - timedelta(seconds=seconds)), end)
+            shown = ", ".join(moment.isoformat(timespec="milliseconds") for moment in times)
+            log.warning(f"{scope['method']} {path}?{query}, {status}, {seconds:.2f}, {shown}")
 
 
 def prepare(app: FastAPI, *, long_request_time_s: float) -> FastAPI:

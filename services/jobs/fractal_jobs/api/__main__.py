@@ -2,7 +2,7 @@
 
 import argparse
 
-import uvicorn
+from fractal_common.http.serving import serve
 from fractal_common.telemetry import configure_logging
 
 from fractal_jobs.app import create_app
@@ -14,7 +14,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8002)
     options = parser.parse_args()
     configure_logging("jobs-api")
-    uvicorn.run(create_app(), host=options.host, port=options.port, access_log=False, proxy_headers=True)
+    serve(create_app(), host=options.host, port=options.port)
 
 
 if __name__ == "__main__":

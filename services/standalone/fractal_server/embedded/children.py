@@ -38,6 +38,7 @@ class ChildSpec:
     environment: dict[str, str] = field(default_factory=dict[str, str])
     ready: Callable[[], Awaitable[bool]] | None = None
     stop_signal: signal.Signals = signal.SIGTERM
+    stop_timeout_s: float = STOP_TIMEOUT_S
     account: tuple[int, int] | None = None
     cwd: Path | None = None
 
@@ -80,7 +81,7 @@ class Child:
         if process is not None and process.returncode is None:
             process.send_signal(self.spec.stop_signal)
             try:
-                await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+                await asyncio.wait_for(process.wait(), self.spec.stop_timeout_s)
             except TimeoutError:
                 log.warning("child.killed", child=self.spec.name)
                 process.kill()

@@ -6,12 +6,12 @@ import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fractal_common.settings import DatabaseSettings, NatsSettings, given_variables, load
+from fractal_common.settings import DatabaseSettings, NatsSettings, ServingSettings, given_variables, load
 from fractal_common.telemetry import get_logger
 
 from fractal_server.embedded import caddy, nats, postgres
 from fractal_server.embedded.agents import LocalAgents
-from fractal_server.embedded.children import Child, ChildSpec, StartError, answers, python_module
+from fractal_server.embedded.children import STOP_TIMEOUT_S, Child, ChildSpec, StartError, answers, python_module
 from fractal_server.embedded.home import Home, is_free, write_json
 
 log = get_logger(__name__)
@@ -140,7 +140,8 @@ class Stack:
     async def _start_one_port(self, environment: dict[str, str]) -> None:
         port = self._public_port()
         argv = python_module(
-            *("uvicorn", "fractal_server.main:app", "--host", self.layout.host, "--port", str(port), "--no-access-log")
+            *("uvicorn", "fractal_server.main:app", "--host", self.layout.host, "--port", str(port), "--no-access-log"),
+            *("--timeout-graceful-shutdown", str(round(_grace_s()))),
         )
         if self.layout.reload:
             argv.append("--reload")
@@ -231,4 +232,8 @@ def _http(name: str, argv: list[str], environment: dict[str, str], port: int) ->
     async def ready() -> bool:
         return await answers(port)
 
-    return ChildSpec(name, argv, environment, ready=ready)
+    return ChildSpec(name, argv, environment, ready=ready, stop_timeout_s=_grace_s() + STOP_TIMEOUT_S)
+
+
+def _grace_s() -> float:
+    return load(ServingSettings).FRACTAL_GRACEFUL_SHUTDOWN_TIME
