@@ -63,7 +63,7 @@ def test_a_pending_invitation_gives_no_access_anywhere(user: Person, other: Pers
     invite(user, base, other.email, "rwx")
     for path in ("", "dataset/", f"dataset/{dataset}/", f"dataset/{dataset}/export/", "workflow/", "job/"):
         assert other.api.get(f"{base}{path}", 403) == NOT_AUTHORIZED, path
-    for path in ("", "export/", "type-filters-flow/", "job/"):
+    for path in ("", "export/", "type-filters-flow/", "version-update-candidates/", "job/"):
         assert other.api.get(f"{base}workflow/{workflow}/{path}", 403) == NOT_AUTHORIZED, path
     assert other.api.post(f"{base}dataset/{dataset}/images/query/", {}, 403) == NOT_AUTHORIZED
     assert other.api.post(f"{base}star/", status=403) == NOT_AUTHORIZED

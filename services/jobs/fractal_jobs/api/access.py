@@ -4,13 +4,23 @@ from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import HTTPException, Path
-from fractal_common.database.models import Dataset, Job, Project, ProjectMember, Task, TaskGroup, Workflow, WorkflowTask
+from fractal_common.database.models import (
+    Dataset,
+    Job,
+    Project,
+    ProjectMember,
+    Task,
+    TaskGroup,
+    Workflow,
+    WorkflowTask,
+    WorkflowTemplate,
+)
 from fractal_common.settings import app_settings
 from fractal_common.types import ProjectPermissions
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fractal_jobs.api.principals import Principal
-from fractal_jobs.queries import access
+from fractal_jobs.queries import access, templates
 
 MAX_ID = 2**31 - 1
 READ, WRITE, EXECUTE = ProjectPermissions.READ, ProjectPermissions.WRITE, ProjectPermissions.EXECUTE
@@ -24,7 +34,7 @@ NOT_AUTHORIZED = (
 
 def known(identifier: int) -> int:
     """Ids that no row can have find nothing, instead of overflowing the database's type."""
-    return identifier if -MAX_ID <= identifier <= MAX_ID else 0
+    return identifier if -MAX_ID <= identifier <= MAX_ID else -1
 
 
 async def project(
@@ -129,6 +139,21 @@ async def task(
 ) -> tuple[Task, TaskGroup]:
     found = await tasks(session, principal, [task_id])
     return checked_task(found, principal, task_id, require_active=require_active, as_owner=as_owner)
+
+
+async def template(
+    session: AsyncSession, principal: Principal, template_id: int, *, as_owner: bool = False
+) -> tuple[WorkflowTemplate, str]:
+    """The template and its owner's e-mail. Raises 404 for a missing one, 403 without access."""
+    row = await templates.find(session, known(template_id), principal.id)
+    if row is None:
+        raise HTTPException(404, f"WorkflowTemplate[{template_id}] not found.")
+    found, email, may_read = row
+    if as_owner and found.user_id != principal.id:
+        raise HTTPException(403, f"You are not the owner of WorkflowTemplate[{template_id}].")
+    if not may_read:
+        raise HTTPException(403, f"You are not authorized to view WorkflowTemplate[{template_id}].")
+    return found, email
 
 
 async def target_group(

@@ -3,8 +3,10 @@
 from typing import Any
 
 from fastapi import APIRouter, HTTPException
+from fractal_common.database.base import utcnow
 from fractal_common.database.models import Project, Task, Workflow
 from fractal_common.http.errors import DetailWithData
+from pydantic import ValidationError
 
 from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, WRITE, PathId
@@ -14,6 +16,7 @@ from fractal_jobs.api.schemas.workflowexport import (
     TaskImport,
     WorkflowExport,
     WorkflowImport,
+    WorkflowImportFromTemplate,
     WorkflowTaskExport,
 )
 from fractal_jobs.api.schemas.workflows import WorkflowReadWithWarnings
@@ -36,6 +39,24 @@ async def export_workflow(principal: Guest, session: Session, project_id: PathId
 async def import_workflow(principal: Writer, session: Session, project_id: PathId, body: WorkflowImport) -> object:
     project, _ = await access.project(session, principal, project_id, WRITE)
     workflow = await imported(session, principal, project, body)
+    return await with_warnings(session, principal, project, workflow)
+
+
+@router.post("/import-from-template/", response_model=WorkflowReadWithWarnings, status_code=201)
+async def import_workflow_from_template(
+    principal: Writer, session: Session, project_id: PathId, template_id: int, body: WorkflowImportFromTemplate
+) -> object:
+    template, _ = await access.template(session, principal, template_id)
+    try:
+        data = WorkflowImport.model_validate(template.data).with_versions(body.override_versions)
+    except IndexError:
+        raise HTTPException(422, "Task index out of bound in `override_versions`.") from None
+    except ValidationError as error:
+        raise HTTPException(422, f"WorkflowTemplate[{template.id}] cannot be imported: {error}") from None
+    data.name = body.name or data.name
+    project, _ = await access.project(session, principal, project_id, WRITE)
+    workflow = await imported(session, principal, project, data, template_id=template.id)
+    template.timestamp_last_used = utcnow()
     return await with_warnings(session, principal, project, workflow)
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from fractal_common.database.models import GroupMember, Task, TaskGroup
-from sqlalchemy import ScalarSelect, select, tuple_
+from fractal_common.database.base import IntPk
+from fractal_common.database.models import GroupMember, Task, TaskGroup, WorkflowTask
+from sqlalchemy import ScalarSelect, Select, cast, func, literal, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fractal_jobs.domain.candidates import Candidate, preference
-from fractal_jobs.queries.access import visible_groups
+from fractal_jobs.domain.replacement import PackagedTask
+from fractal_jobs.queries.access import readable, visible_groups
 
 PackageTask = tuple[str, str]
 """Names of a package and of a task in it."""
@@ -57,6 +60,44 @@ async def of_packages(
             )
         )
     return found
+
+
+async def current(session: AsyncSession, workflow_id: int) -> list[tuple[PackagedTask, bool]]:
+    """The tasks of a workflow, in order, and whether any arguments of theirs have a schema that says something."""
+    says_something = or_(
+        *(
+            func.coalesce(cast(schema, JSONB) != literal({}, JSONB), False)
+            for schema in (Task.args_schema_non_parallel, Task.args_schema_parallel)
+        )
+    )
+    statement = (
+        _packaged()
+        .add_columns(says_something)
+        .join(WorkflowTask, WorkflowTask.task_id == Task.id)
+        .where(WorkflowTask.workflow_id == workflow_id)
+        .order_by(WorkflowTask.order)
+    )
+    return [(PackagedTask(*row[:-1]), bool(row[-1])) for row in await session.execute(statement)]
+
+
+async def updates(session: AsyncSession, of: Iterable[PackagedTask], user_id: int) -> list[PackagedTask]:
+    """Active tasks of the same packages and names, of any version and resource, that have a schema of arguments."""
+    names = {(task.pkg_name, task.name) for task in of}
+    if not names:
+        return []
+    statement = _packaged().where(
+        readable(user_id),
+        TaskGroup.active.is_(True),
+        tuple_(TaskGroup.pkg_name, Task.name).in_(list(names)),
+        or_(Task.args_schema_non_parallel.is_not(None), Task.args_schema_parallel.is_not(None)),
+    )
+    return [PackagedTask(*row) for row in await session.execute(statement)]
+
+
+def _packaged() -> Select[IntPk, str, str, str, str]:
+    return select(Task.id, Task.name, Task.type, TaskGroup.pkg_name, TaskGroup.version).join(
+        TaskGroup, TaskGroup.id == Task.taskgroupv2_id
+    )
 
 
 async def tasks(session: AsyncSession, ids: Sequence[int]) -> dict[int, Task]:

@@ -69,6 +69,11 @@ class WorkflowTaskImport(Strict):
             raise ValueError("Cannot set attribute filters for WorkflowTasks.")
         return {**given, "input_filters": None, "type_filters": legacy["types"]}
 
+    @model_validator(mode="after")
+    def _null_is_no_filter(self) -> Self:
+        self.type_filters = self.type_filters or {}
+        return self
+
 
 class WorkflowImport(Strict):
     name: NonEmptyStr

@@ -11,8 +11,9 @@ from fractal_common.types import (
     TypeFilters,
     WorkflowTaskArguments,
 )
+from pydantic import Field
 
-from fractal_jobs.api.schemas.base import Read, Strict
+from fractal_jobs.api.schemas.base import Lenient, Read, Strict
 from fractal_jobs.api.schemas.projects import ProjectRead
 from fractal_jobs.api.schemas.tasks import TaskRead
 
@@ -34,7 +35,7 @@ class WorkflowTaskCreate(Strict):
     meta_parallel: DictStrAny | None = None
     args_non_parallel: WorkflowTaskArguments | None = None
     args_parallel: WorkflowTaskArguments | None = None
-    type_filters: TypeFilters = {}
+    type_filters: TypeFilters = Field(default_factory=dict)
     description: NonEmptyStr | None = None
     alias: NonEmptyStr | None = None
 
@@ -44,9 +45,19 @@ class WorkflowTaskUpdate(Strict):
     meta_parallel: DictStrAny | None = None
     args_non_parallel: WorkflowTaskArguments | None = None
     args_parallel: WorkflowTaskArguments | None = None
-    type_filters: TypeFilters = {}
+    type_filters: TypeFilters = Field(default_factory=dict)
     description: NonEmptyStr | None = None
     alias: NonEmptyStr | None = None
+
+
+class WorkflowTaskReplace(Lenient):
+    args_non_parallel: dict[str, Any] | None = None
+    args_parallel: dict[str, Any] | None = None
+
+
+class TaskVersionRead(Read):
+    task_id: int
+    version: str
 
 
 class WorkflowTaskRead(Read):
