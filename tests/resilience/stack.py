@@ -175,8 +175,9 @@ class Stack:
         killed = 0
         for file in self.home.directory("jobs").glob("*/*/.fractal/*/worker.json"):
             pid = int(file.read_text().split('"pid": ')[1].split(",")[0])
+            lock = str(file.with_name("worker.lock"))
             try:
-                if str(file.parent).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if any(str(descriptor.readlink()) == lock for descriptor in Path(f"/proc/{pid}/fd").iterdir()):
                     os.kill(pid, signal.SIGKILL)
                     killed += 1
             except (OSError, ProcessLookupError):

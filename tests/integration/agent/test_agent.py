@@ -35,6 +35,8 @@ from fractal_common.messages import (
 from fractal_common.settings import NatsSettings
 from pydantic import TypeAdapter
 
+from tests.processes import children_of
+
 SCRIPT = """\
 import json, sys, time
 args = json.load(open(sys.argv[sys.argv.index("--args-json") + 1]))
@@ -178,6 +180,34 @@ async def test_a_killed_worker_is_started_again(cluster: Cluster) -> None:
     await cluster.until(lambda: "worker-par" in cluster.finished)
     assert cluster.finished["worker-par"].cause == "COMPLETED"
     assert sorted(cluster.outcomes["worker-par"]) == cluster.started() == list(range(16))
+
+
+async def test_a_worker_that_died_while_it_waited_for_a_batch_is_replaced(cluster: Cluster) -> None:
+    await cluster.say(cluster.batch("before", 1))
+    await cluster.until(lambda: "before-par" in cluster.finished)
+    assert cluster.agent is not None
+    async with asyncio.timeout(20):
+        while not (spare := children_of(cluster.agent.pid)):
+            await asyncio.sleep(0.02)
+    for pid in spare:
+        os.kill(pid, signal.SIGKILL)
+    await cluster.say(cluster.batch("after", 2))
+    await cluster.until(lambda: "after-par" in cluster.finished)
+    assert cluster.finished["after-par"].cause == "COMPLETED"
+    assert sorted(cluster.outcomes["after-par"]) == [0, 1]
+
+
+async def test_no_worker_outlives_an_agent_without_having_a_batch(cluster: Cluster) -> None:
+    await cluster.say(cluster.batch("last", 1))
+    await cluster.until(lambda: "last-par" in cluster.finished)
+    assert cluster.agent is not None
+    async with asyncio.timeout(20):
+        while not (spare := children_of(cluster.agent.pid)):
+            await asyncio.sleep(0.02)
+    cluster.kill()
+    async with asyncio.timeout(20):
+        while any(Path(f"/proc/{pid}").exists() for pid in spare):
+            await asyncio.sleep(0.02)
 
 
 async def test_cancel_ends_the_batch(cluster: Cluster) -> None:

@@ -39,7 +39,7 @@ async def advance(database: Database, job_id: int) -> None:
 
 async def _advance(session: AsyncSession, job_id: int) -> None:
     execution = await executions.lock(session, job_id)
-    if execution is None or is_final(execution.state):
+    if execution is None or is_final(execution.state) or execution.wake_at is None:
         return
     execution.wake_at = None
     progress = await _open(session, execution)
@@ -50,6 +50,8 @@ async def _advance(session: AsyncSession, job_id: int) -> None:
             await begin(progress)
         elif execution.state == JobState.READY:
             await _next(progress)
+            if execution.state == JobState.RUNNING:
+                return  # its batches have just been written
         else:
             assert execution.run_id is not None, "a running job has a run"
             await session.flush()

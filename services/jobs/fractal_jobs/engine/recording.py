@@ -120,8 +120,7 @@ async def _finish(session: AsyncSession, batch: Batch, event: BatchFinished, *, 
     await session.flush()
     missing = await units.missing(session, batch.id)
     if not missing:
-        await executions.wake(session, batch.history_run_id)
-        return
+        return  # the last result woke the job
     error = event.error or f"The batch ended ({event.cause}) without a result of this unit."
     await _record_outcomes(
         session,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import timedelta
 
 from fractal_common.bus import COMMANDS, EVENTS, Bus, Delivery
@@ -53,6 +53,8 @@ class Engine:
         self._bus = bus
         self._outbox_woken = asyncio.Event()
         self._jobs_woken = asyncio.Event()
+        self._named: list[int] = []
+        """Jobs that Postgres has just said to be due."""
         self._restore = asyncio.Event()
         self._agents: dict[int, float] = {}
 
@@ -98,6 +100,8 @@ class Engine:
         """NOTIFYs of Postgres become events of this process."""
         woken = {"fractal_outbox": self._outbox_woken, "fractal_engine": self._jobs_woken}
         async for notification in notifications(self._settings, list(woken), process="fractal-jobs-engine-listen"):
+            if notification is not None and notification[1]:
+                self._named.append(int(notification[1]))
             for event in woken.values() if notification is None else [woken[notification[0]]]:
                 event.set()
         await asyncio.sleep(LISTEN_RETRY_S)
@@ -111,8 +115,7 @@ class Engine:
         async with asyncio.TaskGroup() as group:
             while True:
                 self._jobs_woken.clear()
-                async with self._database.session() as session:
-                    due = await executions.due(session, DUE_AT_A_TIME, except_for=list(at_work))
+                due = await self._due(at_work)
                 for job_id in due[: JOBS_AT_A_TIME - len(at_work)]:
                     task = at_work[job_id] = group.create_task(self._advance(job_id))
                     task.add_done_callback(lambda _, job_id=job_id: self._advanced(at_work, job_id))
@@ -120,6 +123,14 @@ class Engine:
                     await asyncio.wait_for(self._jobs_woken.wait(), DUE_POLL_INTERVAL_S)
                 except TimeoutError:
                     continue
+
+    async def _due(self, at_work: Collection[int]) -> list[int]:
+        """Those named, which need no query; else all, longest waiting first."""
+        named, self._named = [job_id for job_id in dict.fromkeys(self._named) if job_id not in at_work], []
+        if named and len(named) + len(at_work) <= JOBS_AT_A_TIME:
+            return named
+        async with self._database.session() as session:
+            return await executions.due(session, DUE_AT_A_TIME, except_for=list(at_work))
 
     async def _advance(self, job_id: int) -> None:
         """A job that could not be advanced stays due: it is tried again at the next poll."""

@@ -11,37 +11,41 @@ from fractal_agent.batchdir import BatchDirectory
 
 WORKER = Path(str(files("fractal_agent").joinpath("worker", "__main__.py")))
 NO_WORKER_WAIT_S = 0.02
+SPARE_DELAY_S = 0.01
 
 
 class LocalBackend:
-    """A worker per batch. It is adopted by its lock: starting one that lives already does nothing."""
+    """A worker per batch. It is adopted by its lock: starting one that lives already does nothing.
+
+    One worker more waits for the next batch, for an interpreter takes longer to start than a short task to run.
+    """
 
     def __init__(self) -> None:
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        """By batch directory; those that live."""
+        self._spare: subprocess.Popen[bytes] | None = None
 
     def ensure(self, directory: BatchDirectory) -> str:
         """Start a worker unless one lives or the batch has ended; returns its handle (a process id, for people)."""
         self._reap()
         if directory.is_worker_alive() or directory.end() is not None:
             return self.handle(directory)
-        with (directory.path / "worker.log").open("ab") as output:
-            child = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(WORKER), str(directory.path)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                cwd="/",
-                env=_environment(),
-            )
-        self._children.append(child)
+        child, self._spare = self._spare or _worker(), None
+        if not _give(child, directory):  # the spare one has been killed
+            child = _worker()
+            _give(child, directory)
+        self._children[str(directory.path)] = child
+        asyncio.get_running_loop().call_later(SPARE_DELAY_S, self._keep_spare)
         return str(child.pid)
 
     def is_starting(self, directory: BatchDirectory) -> bool:
         """Whether a worker of ours lives that may not have taken its lock yet."""
         self._reap()
-        path = str(directory.path)
-        return any(isinstance(child.args, list) and child.args[-1] == path for child in self._children)
+        return str(directory.path) in self._children
+
+    def _keep_spare(self) -> None:
+        if self._spare is None or self._spare.poll() is not None:
+            self._spare = _worker()
 
     async def wait(self, directory: BatchDirectory, timeout_s: float) -> None:
         """Until the worker that runs now ends, but not longer than so many seconds."""
@@ -69,7 +73,29 @@ class LocalBackend:
         return "unknown" if pid is None else str(pid)
 
     def _reap(self) -> None:
-        self._children = [child for child in self._children if child.poll() is None]
+        self._children = {path: child for path, child in self._children.items() if child.poll() is None}
+
+
+def _worker() -> subprocess.Popen[bytes]:
+    """A worker that waits to be told its directory; it ends when this process does before."""
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(WORKER), "-"],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+        cwd="/",
+        env=_environment(),
+    )
+
+
+def _give(worker: subprocess.Popen[bytes], directory: BatchDirectory) -> bool:
+    """Whether the worker was there to be told."""
+    assert worker.stdin is not None, "it is told by its standard input"
+    try:
+        worker.stdin.write(os.fsencode(directory.path))
+        worker.stdin.close()
+    except BrokenPipeError:
+        return False
+    return True
 
 
 def _environment() -> dict[str, str]:
