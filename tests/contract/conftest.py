@@ -5,9 +5,11 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from psycopg import sql
 
@@ -15,6 +17,7 @@ from tests.api import Api
 from tests.conftest import PostgresServer
 from tests.processes import free_port, is_alive, running, until
 
+from .puppet import Flow, Step
 from .server import Person, Server
 
 ADMIN = "admin@example.org"
@@ -76,3 +79,23 @@ def other(server: Server) -> Person:
 @pytest.fixture
 def guest(server: Server) -> Person:
     return server.person(is_guest=True)
+
+
+TWO_IMAGES: list[dict[str, Any]] = [{"zarr_url": "a"}, {"zarr_url": "b"}]
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer, server: Server) -> Generator[psycopg.Connection[Any]]:
+    """The running server's own."""
+    with postgres_server.connect("contract") as connection:
+        yield connection
+
+
+@pytest.fixture
+def flow(server: Server, user: Person, database: psycopg.Connection[Any]) -> Callable[..., Flow]:
+    """Makes a workflow of steps, over two images unless others are given."""
+
+    def make(*steps: Step, images: list[dict[str, Any]] = TWO_IMAGES) -> Flow:
+        return Flow(server, user, database, images, *steps)
+
+    return make

@@ -50,7 +50,7 @@ def arguments(wave: Any, index: int = 0) -> list[tuple[str, Any]]:
 def test_arguments_of_a_non_parallel_process() -> None:
     wave = plan_single(task(TaskType.NON_PARALLEL), "/z", ["/z/a", "/z/b"])
     assert arguments(wave) == [("zarr_dir", "/z"), ("p", 1), ("zarr_urls", ["/z/a", "/z/b"])]
-    assert (wave.units[0].name, wave.command) == ("non_par-", "python init.py")
+    assert (wave.units[0].name, wave.command) == ("non_par-", ["python", "init.py"])
 
 
 def test_a_converter_gets_no_images() -> None:

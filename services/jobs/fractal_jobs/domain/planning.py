@@ -1,5 +1,6 @@
 """From a workflow task and its images to the processes to run."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,7 +82,7 @@ class Wave(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     part: str
-    command: str
+    command: list[str]
     common: dict[str, Any]
     units: list[PlannedUnit]
     packing: Packing
@@ -168,7 +169,10 @@ def _wave(task: TaskSnapshot, arguments: Sequence[tuple[str, dict[str, Any]]], p
     return Wave(part=PARALLEL, command=command, common=task.args_parallel, units=units, packing=packing)
 
 
-def _command(command: str | None, task_name: str) -> str:
+def _command(command: str | None, task_name: str) -> list[str]:
     if not command:
         raise PlanError(f"Task '{task_name}' has no command for this part.")
-    return command
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise PlanError(f"Invalid command. Original error: {error}") from None

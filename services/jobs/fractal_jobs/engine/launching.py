@@ -1,6 +1,5 @@
 """A planned wave becomes batches: their rows, their units, and the commands in the outbox."""
 
-import shlex
 from typing import Any
 
 from fractal_jobs.domain import names
@@ -54,7 +53,7 @@ async def _spec(progress: Progress, wave: Wave, folder: str) -> dict[str, Any]:
         "new_working_dir": first,
         "working_dir_user": job.working_dir_user or progress.working_dir,
         "folder": folder,
-        "command": shlex.split(wave.command),
+        "command": wave.command,
         "environment": {"FRACTAL_CACHE_DIR": execution.cache_dir} if execution.cache_dir else {},
         "processes": wave.packing.processes or 0,
         "common": wave.common,
