@@ -10,7 +10,7 @@ PACKAGES := libs/common services/auth services/jobs services/runner-agent servic
 .PHONY: help install lint types test test-compose test-slurm chaos lock clean
 
 help:  ## Show this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed  ## Make the virtual environment and install everything, with hashes
 
@@ -43,6 +43,9 @@ test-slurm: install  ## Tests on a real SLURM cluster, which they install and st
 
 chaos: install  ## Two hundred random faults (CHAOS_SEEDS=17:17 replays one)
 	CHAOS_SEEDS=$${CHAOS_SEEDS:-1:200} $(BIN)/python -m pytest tests/resilience/test_chaos.py
+
+record-messages: install  ## Write down the messages' fields, which later releases must keep
+	$(BIN)/python -m tests.unit.messages.record
 
 lock: install  ## Pin the requirements again, with hashes and without index addresses
 	for name in requirements requirements-embedded requirements-dev requirements-client; do \
