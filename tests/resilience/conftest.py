@@ -11,11 +11,12 @@ from .stack import Stack
 
 
 @pytest.fixture
-async def stack(database_settings: DatabaseSettings, database_environment: dict[str, str]) -> AsyncGenerator[Stack]:
+async def bare_stack(
+    database_settings: DatabaseSettings, database_environment: dict[str, str]
+) -> AsyncGenerator[Stack]:
+    """Nothing of it runs."""
     with tempfile.TemporaryDirectory(prefix="fractal-stack-") as directory:
         stack = Stack(Path(directory), database_settings, database_environment)
-        for name in ("nats", "engine", "agent"):
-            stack.start(name)
         try:
             yield stack
         finally:
@@ -23,3 +24,10 @@ async def stack(database_settings: DatabaseSettings, database_environment: dict[
                 stack.kill(name)
             stack.kill_workers()
             await stack.database.close()
+
+
+@pytest.fixture
+async def stack(bare_stack: Stack) -> Stack:
+    for name in ("nats", "engine", "agent"):
+        bare_stack.start(name)
+    return bare_stack
