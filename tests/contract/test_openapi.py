@@ -40,7 +40,6 @@ PENDING = {
     "GET /admin/v2/task-group/activity/",
     "GET /admin/v2/task-group/{task_group_id}/",
     "GET /admin/v2/task/",
-    "GET /api/v2/job/squeue/",
     "GET /api/v2/project/invitation/",
     "GET /api/v2/project/{project_id}/access/",
     "GET /api/v2/project/{project_id}/guest/",

@@ -2,13 +2,22 @@
 
 import base64
 from collections.abc import AsyncGenerator
-from pathlib import PurePosixPath
 from typing import TypeVar
 
 from fastapi import Request
 from fractal_common.bus import Bus, BusError, NoAgentError
-from fractal_common.messages import ArchiveReady, FileChunk, FileRead, FolderArchive, rpc_subject
+from fractal_common.messages import (
+    ArchiveReady,
+    FileChunk,
+    FileRead,
+    FolderArchive,
+    QueueRead,
+    QueueSnapshot,
+    rpc_subject,
+)
 from pydantic import BaseModel
+
+from fractal_jobs.domain.folders import JobFolder
 
 Reply = TypeVar("Reply", bound=BaseModel)
 
@@ -31,12 +40,12 @@ class Agents:
             raise NoAgentError("not connected to the message bus")
         return await self.bus.request(rpc_subject(resource_id, verb), message, reply, timeout_s=timeout_s)
 
-    async def read_log(self, resource_id: int, logfile: str, working_dir: str) -> str | None:
+    async def read_log(self, resource_id: int, logfile: str, folder: JobFolder) -> str | None:
         """A log file, or its copy in the job's archive; None if there is neither."""
         parts: list[bytes] = []
         size = 0
         while True:
-            chunk = await self._chunk(resource_id, logfile, working_dir, size)
+            chunk = await self._chunk(resource_id, logfile, folder, size)
             if not chunk.exists:
                 return None
             data = base64.b64decode(chunk.data_base64)
@@ -45,23 +54,44 @@ class Agents:
             if not data or size >= min(chunk.size, MAX_LOG_BYTES):
                 return b"".join(parts).decode("utf-8", "replace")
 
-    async def read_chunk(self, resource_id: int, logfile: str, working_dir: str, offset: int) -> bytes:
+    async def read_chunk(self, resource_id: int, logfile: str, folder: JobFolder, offset: int) -> bytes:
         """Bytes of a log file from an offset on; none at its end, or if there is no file yet."""
-        return base64.b64decode((await self._chunk(resource_id, logfile, working_dir, offset)).data_base64)
+        return base64.b64decode((await self._chunk(resource_id, logfile, folder, offset)).data_base64)
 
-    async def _chunk(self, resource_id: int, logfile: str, working_dir: str, offset: int) -> FileChunk:
+    async def _chunk(self, resource_id: int, logfile: str, folder: JobFolder, offset: int) -> FileChunk:
         request = FileRead(
-            path=logfile,
-            archive=f"{working_dir}.zip",
-            member=str(PurePosixPath(logfile).relative_to(working_dir)),
+            path=folder.as_written(logfile),
+            archive=folder.archive,
+            member=folder.member(logfile),
+            username=folder.username,
             offset=offset,
             length=CHUNK_BYTES,
         )
         return await self.request(resource_id, "files.read", request, FileChunk)
 
-    async def archive(self, resource_id: int, working_dir: str) -> ArchiveReady:
-        message = FolderArchive(working_dir=working_dir)
+    async def archive(self, resource_id: int, folder: JobFolder) -> ArchiveReady:
+        message = FolderArchive(
+            working_dir=folder.working_dir, working_dir_user=folder.working_dir_user, username=folder.username
+        )
         return await self.request(resource_id, "files.archive", message, ArchiveReady, timeout_s=ARCHIVE_TIMEOUT_S)
+
+    async def queue(
+        self, resource_id: int, *, username: str | None = None, accounts: list[str] | None = None
+    ) -> AsyncGenerator[QueueSnapshot]:
+        """The scheduler's queue as the agent last saw it, in parts.
+
+        Raises:
+            NoAgentError: no agent serves the resource.
+            BusError: the agent has not seen the queue, or does not answer.
+        """
+        offset = 0
+        while True:
+            request = QueueRead(username=username, accounts=accounts, offset=offset)
+            part = await self.request(resource_id, "queue", request, QueueSnapshot)
+            yield part
+            offset += len(part.lines)
+            if not part.lines or offset >= part.total:
+                return
 
     async def stream(self, resource_id: int, archive: ArchiveReady) -> AsyncGenerator[bytes]:
         """The bytes of an archive, chunk by chunk."""

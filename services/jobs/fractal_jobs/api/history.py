@@ -22,7 +22,7 @@ from fractal_jobs.api.schemas.jobs import (
 from fractal_jobs.api.schemas.projects import ImageFilters
 from fractal_jobs.api.transactions import Session
 from fractal_jobs.domain.images import STATUS_ATTRIBUTE
-from fractal_jobs.queries import history, images
+from fractal_jobs.queries import folders, history, images, scheduler
 from fractal_jobs.queries.workflows import task_name
 
 router = APIRouter(prefix="/project/{project_id}/status")
@@ -142,7 +142,7 @@ async def read_image_log(
     found = await history.latest_unit_of_image(session, dataset.id, workflow_task.id, body.zarr_url)
     if found is None:
         raise HTTPException(404, "HistoryImageCache not found")
-    return await _log(session, cluster, project, dataset, workflow_task, *found)
+    return await _log(session, cluster, project, dataset, workflow_task, found)
 
 
 @router.get("/unit-log/", response_model=str)
@@ -165,9 +165,8 @@ async def read_unit_log(
             422,
             f"Invalid query parameters: HistoryUnit[{history_unit_id}] is not related to HistoryRun[{history_run_id}]",
         )
-    run = await _run(session, history_run_id, dataset_id, workflowtask_id)
-    folder = await history.job_folder(session, run.id)
-    return await _log(session, cluster, project, dataset, workflow_task, unit, folder)
+    await _run(session, history_run_id, dataset_id, workflowtask_id)
+    return await _log(session, cluster, project, dataset, workflow_task, unit)
 
 
 async def _log(
@@ -177,15 +176,19 @@ async def _log(
     dataset: Dataset,
     workflow_task: WorkflowTask,
     unit: HistoryUnit,
-    folder: str | None,
 ) -> str:
-    """Live while the unit runs; a text instead of an error when there is nothing to show."""
+    """Live while the unit runs; a text instead of an error when there is nothing to show.
+
+    A process that the scheduler ended could not say why: its log ends with the scheduler's words.
+    """
     name = await task_name(session, workflow_task.id)
-    missing = f"Logs for task '{name}' in dataset {dataset.id} are not available."
+    folder = await folders.of_run(session, unit.history_run_id)
+    why = await scheduler.why_without_result(session, unit.id) if unit.status == "failed" else None
+    missing = why or f"Logs for task '{name}' in dataset {dataset.id} are not available."
     if folder is None:
         return missing
     try:
         log = await cluster.read_log(project.resource_id, unit.logfile, folder)
     except (BusError, ValueError):
-        return f"Error while retrieving logs for task '{name}' in dataset {dataset.id}."
-    return missing if log is None else log
+        return why or f"Error while retrieving logs for task '{name}' in dataset {dataset.id}."
+    return missing if log is None else f"{log}\n{why}" if why else log

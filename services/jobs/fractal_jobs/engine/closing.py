@@ -63,6 +63,8 @@ async def _close_init(progress: Progress, init: Result) -> None:
         await _end(progress, 1 if isinstance(error, InvalidOutput) else 0, str(error))
         return
     if wave.units:
+        if wave.packing.slurm:
+            progress.job.executor_error_log = None
         await launch(progress, wave)
     else:
         await units.set_all(session, run_id, "done")

@@ -3,9 +3,9 @@
 from typing import Any
 
 from fractal_jobs.domain import names
-from fractal_jobs.domain.planning import PlannedUnit, Wave
+from fractal_jobs.domain.planning import PARALLEL, PlannedUnit, Wave
 from fractal_jobs.engine.progress import Progress
-from fractal_jobs.queries import batches, events, executions, outbox, units
+from fractal_jobs.queries import batches, events, executions, outbox, scheduler, units
 
 
 async def launch(progress: Progress, wave: Wave) -> None:
@@ -38,6 +38,9 @@ async def launch(progress: Progress, wave: Wave) -> None:
         for unit in group
     ]
     await units.insert(session, run_id=execution.run_id, part=wave.part, units=rows)
+    if wave.packing.slurm and wave.part == PARALLEL:
+        # A parallel wave has its row whatever becomes of it; a single process when SLURM has it.
+        await scheduler.account(session, ids[0], [])
     await events.tell(session, job.id, "units", {"run_id": execution.run_id})
     await outbox.add_batches(session, [(batch_id, execution.resource_id) for batch_id in ids])
 

@@ -23,12 +23,13 @@ from sqlalchemy.orm import undefer
 
 from fractal_jobs.domain.causes import exception_line
 from fractal_jobs.domain.errors import InvalidOutput
+from fractal_jobs.domain.evidence import executor_errors, slurm_job_id, without_result
 from fractal_jobs.domain.joblog import clean_text
 from fractal_jobs.domain.outputs import as_json, parse_init_output, parse_task_output
 from fractal_jobs.domain.planning import NON_PARALLEL
 from fractal_jobs.domain.states import BatchState
 from fractal_jobs.engine import activities
-from fractal_jobs.queries import abandoning, batches, events, executions, outbox, parked, units
+from fractal_jobs.queries import abandoning, batches, events, executions, outbox, parked, scheduler, units
 
 STARTED_STATES = {"planned", "submitted"}
 
@@ -61,6 +62,8 @@ async def record(session: AsyncSession, event: Event, *, last_attempt: bool) -> 
     match event:
         case BatchSubmitted():
             batch.handle = event.handle
+            if batch.spec.get("slurm") is not None and (slurm_job := slurm_job_id(event.handle)) is not None:
+                await scheduler.account(session, batch.id, [slurm_job])
             batch.heard_at = utcnow()
             if batch.state == "planned":
                 batch.state = "submitted"
@@ -84,6 +87,7 @@ async def _lock(session: AsyncSession, name: str) -> Batch | None:
 async def _fence(session: AsyncSession, batch: Batch, event: Event) -> None:
     """Of a batch whose job was declared failed nothing counts but its end."""
     if isinstance(event, BatchFinished):
+        await _note(session, batch, event)
         batch.state = BatchState.ENDED
         batch.cause = event.cause
         await session.flush()
@@ -113,6 +117,7 @@ async def _finish(session: AsyncSession, batch: Batch, event: BatchFinished, *, 
             raise TooEarly(event.batch)
         await outbox.add_batches(session, [(batch.id, batch.resource_id)])
         return
+    await _note(session, batch, event)
     if batch.state == "ended":
         return
     batch.state = "ended"
@@ -121,12 +126,22 @@ async def _finish(session: AsyncSession, batch: Batch, event: BatchFinished, *, 
     missing = await units.missing(session, batch.id)
     if not missing:
         return  # the last result woke the job
-    error = event.error or f"The batch ended ({event.cause}) without a result of this unit."
+    error = event.error or without_result(event.cause, event.evidence)
     await _record_outcomes(
         session,
         batch,
         [UnitOutcome(index=index, status="failed", cause=event.cause.lower(), error=error) for index in missing],
     )
+
+
+async def _note(session: AsyncSession, batch: Batch, event: BatchFinished) -> None:
+    """What the scheduler and the SLURM job itself said, whenever they are heard."""
+    if event.evidence is not None:
+        said = event.evidence.model_dump(mode="json")
+        batch.evidence = {name: clean_text(value) if isinstance(value, str) else value for name, value in said.items()}
+    errors = executor_errors(clean_text(event.stderr)) if event.stderr else None
+    if errors is not None:
+        await scheduler.tell_errors(session, batch.id, errors)
 
 
 def _result(outcome: UnitOutcome, *, is_init: bool) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from fractal_common.database.models import (
+    Batch,
     Dataset,
     DatasetImage,
     HistoryImageCache,
     HistoryRun,
     HistoryUnit,
-    Job,
     Task,
     UnitResult,
     Workflow,
@@ -106,25 +106,17 @@ async def units(
 
 async def latest_unit_of_image(
     session: AsyncSession, dataset_id: int, workflowtask_id: int, zarr_url: str
-) -> tuple[HistoryUnit, str | None] | None:
-    """The newest unit that consumed the image, and its job's folder."""
+) -> HistoryUnit | None:
+    """The newest unit that consumed the image."""
     statement = (
-        select(HistoryUnit, Job.working_dir)
+        select(HistoryUnit)
         .join(HistoryImageCache, HistoryImageCache.latest_history_unit_id == HistoryUnit.id)
-        .join(HistoryRun, HistoryRun.id == HistoryUnit.history_run_id)
-        .join(Job, Job.id == HistoryRun.job_id)
         .where(
             HistoryImageCache.dataset_id == dataset_id,
             HistoryImageCache.workflowtask_id == workflowtask_id,
             HistoryImageCache.zarr_url == zarr_url,
         )
     )
-    row = (await session.execute(statement)).one_or_none()
-    return None if row is None else (row[0], row[1])
-
-
-async def job_folder(session: AsyncSession, run_id: int) -> str | None:
-    statement = select(Job.working_dir).join(HistoryRun, HistoryRun.job_id == Job.id).where(HistoryRun.id == run_id)
     return await session.scalar(statement)
 
 
@@ -211,9 +203,11 @@ async def failures(session: AsyncSession, job_id: int, *, offset: int, limit: in
             func.left(UnitResult.error, MAX_ERROR_CHARACTERS).label("error"),
             UnitResult.max_rss_kb,
             UnitResult.wall_s,
+            Batch.evidence.label("scheduler"),
         )
         .join(HistoryRun, HistoryRun.id == HistoryUnit.history_run_id)
         .join(UnitResult, UnitResult.unit_id == HistoryUnit.id)
+        .outerjoin(Batch, Batch.id == HistoryUnit.batch_id)
         .where(HistoryRun.job_id == job_id, UnitResult.succeeded.is_(False))
     )
     total = await session.scalar(select(func.count()).select_from(failed.subquery()))

@@ -134,6 +134,8 @@ class Batch(Base):
     """The scheduler's id of the batch (SLURM job id, process id)."""
     cause: Mapped[str | None]
     """Why it ended, once it has: COMPLETED, OUT_OF_MEMORY, TIMEOUT, NODE_FAIL, CANCELLED, FAILED …"""
+    evidence: Mapped[JsonObject | None] = mapped_column(JSONB(none_as_null=True), deferred=True)
+    """What the scheduler said of it when it was over (`SchedulerEvidence`)."""
     remaining: Mapped[int]
     """Units without a recorded result."""
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
@@ -244,3 +246,5 @@ class AccountingRecordSlurm(Base):
     slurm_job_ids: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
     fractal_job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.jobv2.id"))
     resource_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.resource.id", ondelete="SET NULL"))
+    wave: Mapped[str | None] = mapped_column(unique=True)
+    """History run and part: what makes the row that of one wave."""

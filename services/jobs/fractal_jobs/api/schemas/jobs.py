@@ -4,6 +4,7 @@ from typing import Annotated, Any, Self
 
 from fractal_common.http.pagination import Page
 from fractal_common.http.timestamps import IsoTime
+from fractal_common.messages import SchedulerEvidence
 from fractal_common.types import AttributeFilters, NonEmptyStr, NonNegativeInt, RunStatus, Scalar, TypeFilters
 from pydantic import StrictStr, StringConstraints, model_validator
 
@@ -149,3 +150,5 @@ class UnitFailure(Read):
     error: str | None
     max_rss_kb: int | None
     wall_s: float | None
+    scheduler: SchedulerEvidence | None
+    """What SLURM says of the job that the process ran in, once that is over."""

@@ -1,0 +1,54 @@
+"""What tasks used, and a job in all."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+Number = TypeVar("Number", int, float)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """SLURM jobs, how many of them were measured and what those took; and the processes in them."""
+
+    slurm_jobs: int
+    slurm_jobs_measured: int
+    cpu_s: float | None
+    elapsed_s: float | None
+    """Of all SLURM jobs together."""
+    peak_memory_kb: int | None
+    """Of the SLURM job that took most."""
+    requested_memory_mb: int | None
+    processes: int
+    processes_wall_s: float | None
+    processes_max_rss_kb: int | None
+
+
+@dataclass(frozen=True)
+class TaskUsage:
+    """One execution of a workflow task."""
+
+    run_id: int
+    workflowtask_id: int | None
+    task_name: str
+    usage: Usage
+
+
+def total(parts: Sequence[Usage]) -> Usage:
+    """Sums, and maxima of memory; None where nothing is known."""
+    return Usage(
+        slurm_jobs=sum(part.slurm_jobs for part in parts),
+        slurm_jobs_measured=sum(part.slurm_jobs_measured for part in parts),
+        cpu_s=_known(sum, (part.cpu_s for part in parts)),
+        elapsed_s=_known(sum, (part.elapsed_s for part in parts)),
+        peak_memory_kb=_known(max, (part.peak_memory_kb for part in parts)),
+        requested_memory_mb=_known(max, (part.requested_memory_mb for part in parts)),
+        processes=sum(part.processes for part in parts),
+        processes_wall_s=_known(sum, (part.processes_wall_s for part in parts)),
+        processes_max_rss_kb=_known(max, (part.processes_max_rss_kb for part in parts)),
+    )
+
+
+def _known(combine: Callable[[list[Number]], Number], values: Iterable[Number | None]) -> Number | None:
+    known = [value for value in values if value is not None]
+    return combine(known) if known else None
