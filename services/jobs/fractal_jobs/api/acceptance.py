@@ -10,6 +10,7 @@ from fractal_common.database.models import Dataset, Execution, Job, Profile, Pro
 from fractal_common.types import ResourceType
 
 from fractal_jobs.api import access
+from fractal_jobs.api.agents import Agents
 from fractal_jobs.api.principals import Principal
 from fractal_jobs.api.profiles import validated
 from fractal_jobs.api.schemas.jobs import JobCreate
@@ -32,6 +33,7 @@ class Retry:
 
 async def accept(
     session: Session,
+    cluster: Agents,
     principal: Principal,
     project: Project,
     dataset: Dataset,
@@ -53,6 +55,12 @@ async def accept(
     resource, profile = validated(principal)
     if resource.prevent_new_submissions:
         raise HTTPException(422, f"The '{resource.name}' resource does not currently accept new job submissions.")
+    if resource.type == ResourceType.SLURM_SSH and await cluster.is_missing(resource.id):
+        raise HTTPException(
+            422,
+            f"No agent serves the resource '{resource.name}': fractal-agent has to run on '{resource.host}' "
+            f"as '{profile.username}'.",
+        )
     account = _account(principal, body.slurm_account)
     if await projects.submitted_jobs(session, dataset_id=dataset.id):
         raise HTTPException(422, f"Dataset {dataset.id} is already in use in submitted job(s).")
@@ -75,7 +83,7 @@ async def accept(
     session.add(job)
     await session.flush()
     folder = job_folder(project.id, workflow.id, job.id, job.start_timestamp)
-    caches = cache_dir(principal.user.project_dirs[0])
+    caches = _caches(principal, resource)
     job.working_dir = join(resource.jobs_local_dir, folder)
     job.working_dir_user = _user_folder(resource, profile, folder, caches)
     session.add(
@@ -105,10 +113,21 @@ def _account(principal: Principal, asked: str | None) -> str | None:
     return asked if asked is not None else next(iter(accounts), None)
 
 
-def _user_folder(resource: Resource, profile: Profile, folder: str, caches: str) -> str:
+def _caches(principal: Principal, resource: Resource) -> str | None:
+    """Below the user's first project directory that is one of a file system."""
+    directories = principal.user.project_dirs
+    caches = next((cache_dir(directory) for directory in directories if directory.startswith("/")), None)
+    if caches is None and resource.type == ResourceType.SLURM_SUDO:
+        raise HTTPException(
+            422, f"None of the user's {directories=} is below '/': the '{resource.name}' resource keeps jobs in one."
+        )
+    return caches
+
+
+def _user_folder(resource: Resource, profile: Profile, folder: str, caches: str | None) -> str:
     match resource.type:
         case ResourceType.SLURM_SUDO:
-            return join(caches, folder)
+            return join(caches or "/", folder)
         case ResourceType.SLURM_SSH:
             return join(profile.jobs_remote_dir or "/", folder)
         case _:

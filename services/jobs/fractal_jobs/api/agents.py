@@ -11,6 +11,8 @@ from fractal_common.messages import (
     FileChunk,
     FileRead,
     FolderArchive,
+    PathCheck,
+    PathFacts,
     QueueRead,
     QueueSnapshot,
     rpc_subject,
@@ -23,6 +25,7 @@ Reply = TypeVar("Reply", bound=BaseModel)
 
 MAX_LOG_BYTES = 10 * 1024 * 1024
 ARCHIVE_TIMEOUT_S = 120.0
+PRESENCE_TIMEOUT_S = 2.0
 CHUNK_BYTES = 256 * 1024
 
 
@@ -39,6 +42,18 @@ class Agents:
         if self.bus is None or not self.bus.is_connected:
             raise NoAgentError("not connected to the message bus")
         return await self.bus.request(rpc_subject(resource_id, verb), message, reply, timeout_s=timeout_s)
+
+    async def is_missing(self, resource_id: int) -> bool:
+        """Whether it is certain that no agent serves the resource now."""
+        if self.bus is None or not self.bus.is_connected:
+            return False
+        try:
+            await self.request(resource_id, "check", PathCheck(), PathFacts, timeout_s=PRESENCE_TIMEOUT_S)
+        except NoAgentError:
+            return True
+        except BusError:
+            return False
+        return False
 
     async def read_log(self, resource_id: int, logfile: str, folder: JobFolder) -> str | None:
         """A log file, or its copy in the job's archive; None if there is neither."""

@@ -1,6 +1,7 @@
 """`/job/submit/` and `/job/{id}/retry/`: a job is accepted."""
 
 from collections.abc import AsyncGenerator
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fractal_common.database.models import Workflow
@@ -8,6 +9,7 @@ from fractal_common.database.models import Workflow
 from fractal_jobs.api import access
 from fractal_jobs.api.acceptance import Retry, accept
 from fractal_jobs.api.access import EXECUTE, PathId
+from fractal_jobs.api.agents import Agents, agents
 from fractal_jobs.api.principals import Writer
 from fractal_jobs.api.schemas.jobs import JobCreate, JobRead, JobRetryRead
 from fractal_jobs.api.transactions import Session
@@ -21,6 +23,8 @@ async def _turn(request: Request) -> AsyncGenerator[None]:
         yield
 
 
+Cluster = Annotated[Agents, Depends(agents)]
+
 router = APIRouter(dependencies=[Depends(_turn, scope="function")])
 
 
@@ -30,6 +34,7 @@ async def submit_job(
     session: Session,
     project_id: PathId,
     body: JobCreate,
+    cluster: Cluster,
     workflow_id: int = Query(),
     dataset_id: int = Query(),
 ) -> object:
@@ -38,7 +43,7 @@ async def submit_job(
         raise HTTPException(422, "Project resource does not match with user's resource")
     _, workflow = await access.workflow(session, principal, project_id, workflow_id, EXECUTE)
     first, last = await _range(session, workflow, body)
-    return await accept(session, principal, project, dataset, workflow, body, first, last)
+    return await accept(session, cluster, principal, project, dataset, workflow, body, first, last)
 
 
 async def _range(session: Session, workflow: Workflow, body: JobCreate) -> tuple[int, int]:
@@ -56,7 +61,9 @@ async def _range(session: Session, workflow: Workflow, body: JobCreate) -> tuple
 
 
 @router.post("/project/{project_id}/job/{job_id}/retry/", response_model=JobRetryRead, status_code=202)
-async def retry_job(principal: Writer, session: Session, project_id: PathId, job_id: PathId) -> object:
+async def retry_job(
+    principal: Writer, session: Session, cluster: Cluster, project_id: PathId, job_id: PathId
+) -> object:
     """What failed in a job's last run, and the tasks after it, as a new job."""
     old = await access.job(session, principal, project_id, job_id, EXECUTE)
     if old.status != "failed":
@@ -77,5 +84,5 @@ async def retry_job(principal: Writer, session: Session, project_id: PathId, job
     if old.slurm_account in principal.user.slurm_accounts:
         body.slurm_account = old.slurm_account
     retry = Retry(old.id, point.run_id, point.image_statuses)
-    job = await accept(session, principal, project, dataset, workflow, body, first, last, retry)
+    job = await accept(session, cluster, principal, project, dataset, workflow, body, first, last, retry)
     return JobRetryRead(**JobRead.model_validate(job, from_attributes=True).model_dump(), retry_of=old.id)
