@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from .embedded import Embedded
+from .fractalctl import configure
 
 SETTINGS = ("POSTGRES_", "FRACTAL_", "JWT_")
 
@@ -36,3 +37,9 @@ def embedded() -> Generator[Embedded]:
         assert done.returncode == 0, done.stdout + done.stderr
         yield stack
         stack.command("down")
+
+
+@pytest.fixture
+def configured(folder: Path, database_environment: dict[str, str]) -> Path:
+    """With a migrated database."""
+    return configure(folder, database_environment)

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,8 +14,7 @@ from tests.api import Api
 from tests.conftest import PostgresServer
 from tests.processes import children_of, free_port, is_alive, processes_of, running, until
 
-BIN = Path(sys.executable).parent
-EMAIL, PASSWORD = "admin@example.org", "not-a-secret-1"
+from .fractalctl import BIN, EMAIL, PASSWORD, configure, fractalctl, initialise
 
 
 @pytest.fixture
@@ -27,32 +25,6 @@ def empty_database(postgres_server: PostgresServer) -> dict[str, str]:
     postgres_server.execute(drop.format(name))
     postgres_server.execute(create.format(name))
     return postgres_server.environment("single_host")
-
-
-def configure(folder: Path, database: dict[str, str]) -> Path:
-    """Make it a working directory with a settings file, as the page has it."""
-    variables = {**database, "JWT_SECRET_KEY": "k" * 32, "JWT_EXPIRE_SECONDS": "3600"}
-    variables["FRACTAL_DEFAULT_GROUP_NAME"] = "All"
-    (folder / ".fractal_server.env").write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
-    return folder
-
-
-@pytest.fixture
-def configured(folder: Path, database_environment: dict[str, str]) -> Path:
-    """With a migrated database."""
-    return configure(folder, database_environment)
-
-
-def fractalctl(cwd: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    argv = [str(BIN / "fractalctl"), *arguments]
-    return subprocess.run(argv, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
-
-
-def initialise(cwd: Path, environment: dict[str, str], *more: str) -> subprocess.CompletedProcess[str]:
-    admin = ("--admin-email", EMAIL, "--admin-pwd", PASSWORD, "--admin-project-dir", "/projects")
-    return fractalctl(
-        cwd, environment, "init-db-data", *admin, *(more or ("--resource", "default", "--profile", "default"))
-    )
 
 
 def run_job(url: str, folder: Path, email: str = EMAIL, password: str = PASSWORD) -> None:

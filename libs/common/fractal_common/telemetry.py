@@ -72,6 +72,7 @@ def _built_in(level: int) -> None:
         logging.getLogger(name).setLevel(level)
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(level, logging.INFO))
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # a line for every import
     # An application server has handlers of its own for these: they write our lines.
     for name in ("uvicorn.access", "uvicorn.error"):
         for own in logging.getLogger(name).handlers[:1]:

@@ -25,6 +25,7 @@ OF_OTHER_PARTS = frozenset(
         "FRACTAL_PORT",
         "FRACTAL_VERSION",
         "FRACTAL_LISTEN",
+        "FRACTAL_TRUSTED_PROXIES",
         "FRACTAL_AUTH_SERVERS",
         "FRACTAL_JOBS_SERVERS",
         # A task's process.

@@ -1,55 +1,33 @@
-"""First data of an instance: default group, resource and profile, administrator."""
+"""`fractalctl init-db-data`: default group, first administrator, resource and profile."""
 
 import json
-import os
-import sys
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fractal_auth.accounts import create_admin, ensure_group
+from fractal_auth.api.schemas import UserCreate
 from fractal_auth.domain.passwords import InvalidPassword
-from fractal_common.database.models import Profile, Resource, User
+from fractal_common.database.models import Resource
 from fractal_common.database.sessions import Database
-from fractal_common.settings import DirectorySettings, app_settings, database_settings, load
+from fractal_common.settings import app_settings, database_settings, given_values
 from fractal_jobs.api.schemas.compute import profile_adapter, resource_adapter
-from pydantic import ValidationError
-from sqlalchemy import func, select, update
+from fractal_jobs.queries import compute
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from fractal_server.cli.errors import CommandError, UsageError
+from fractal_server.default_compute import default_compute
 
 Say = Callable[[str], object]
+
+log = logging.getLogger("fractal_server.init_db_data")
+OPTIONS = {"email": "--admin-email", "password": "--admin-pwd", "project_dirs": "--admin-project-dir"}
+ALL_OR_NONE = "You must provide either both or none of `--admin-email`, `--admin-pwd` and `--admin-project-dir`. Exit."
 
 
 def _silent(text: str) -> None:
     """For a stack that seeds itself."""
-
-
-class InitError(Exception):
-    """Cannot go on; the message is for the operator."""
-
-
-def default_resource() -> dict[str, Any]:
-    """A local resource; directories from the settings if given, else below the working directory."""
-    directories = load(DirectorySettings)
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return {
-        "name": "Local resource",
-        "type": "local",
-        "jobs_local_dir": str(directories.FRACTAL_RUNNER_WORKING_BASE_DIR or Path.cwd() / "data-jobs"),
-        "tasks_local_dir": str(directories.FRACTAL_TASKS_DIR or Path.cwd() / "data-tasks"),
-        "tasks_python_config": {"default_version": version, "versions": {version: _interpreter()}},
-        "jobs_poll_interval": 0,
-        "jobs_runner_config": {},
-        "tasks_pixi_config": {},
-    }
-
-
-def _interpreter() -> str:
-    """The interpreter behind a virtual environment: task environments must not depend on ours."""
-    return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
-
-
-def default_profile() -> dict[str, Any]:
-    return {"resource_type": "local", "name": "Local profile"}
 
 
 async def seed(
@@ -64,88 +42,105 @@ async def seed(
     """Idempotent with `quiet`; without it an existing resource is an error, as the command line has it.
 
     Raises:
-        InitError: nothing after the failing step was done.
+        CommandError: nothing after the failing step was done.
     """
     say: Say = _silent if quiet else print
-    database = Database.connect(database_settings(), process="fractalctl")
+    database = Database.connect(database_settings(), process="fractalctl", pool_size=1)
     try:
-        await _default_group(database, say)
+        say("")
+        await _default_group(database)
+        say("")
         given = [admin_email, admin_password, admin_project_dir]
-        if any(given) and not all(given):
-            raise InitError(
-                "You must provide either both or none of `--admin-email`, `--admin-pwd` and "
-                "`--admin-project-dir`. Exit."
-            )
-        if admin_email and admin_password and admin_project_dir:
-            await _admin(database, say, admin_email, admin_password, admin_project_dir)
+        if any(one is not None for one in given) and None in given:
+            raise UsageError(ALL_OR_NONE)
+        if admin_email is None:
+            admin_email, admin_password, admin_project_dir = _earlier_admin(say)
+        if admin_email is not None and admin_password is not None and admin_project_dir is not None:
+            await _admin(database, admin_email, admin_password, admin_project_dir)
         if (resource is None) != (profile is None):
-            raise InitError("You must provide both --resource and --profile. Exit.")
+            raise UsageError("You must provide both --resource and --profile. Exit.")
         if resource is not None and profile is not None:
             await _compute(database, say, resource, profile, quiet=quiet)
+            say("")
     finally:
         await database.close()
 
 
-async def _default_group(database: Database, say: Say) -> None:
+async def _default_group(database: Database) -> None:
     name = app_settings().FRACTAL_DEFAULT_GROUP_NAME
     if name is None:
-        say("SKIP because 'settings.FRACTAL_DEFAULT_GROUP_NAME=None'")
+        log.info("SKIP because 'settings.FRACTAL_DEFAULT_GROUP_NAME=None'")
         return
     async with database.transaction() as session:
         created = await ensure_group(session, name)
-    say(f"Created group '{name}'" if created else f"Group '{name}' already exists, skip.")
+    log.info(f"Created group '{name}'" if created else f"Group '{name}' already exists, skip.")
 
 
-async def _admin(database: Database, say: Say, email: str, password: str, project_dir: str) -> None:
+def _earlier_admin(say: Say) -> tuple[str, str, str] | tuple[None, None, None]:
+    """As earlier releases had it: an administrator from two variables, made without being asked for."""
+    given = given_values()
+    email, password = given.get("FRACTAL_DEFAULT_ADMIN_EMAIL"), given.get("FRACTAL_DEFAULT_ADMIN_PASSWORD")
+    if email is None or password is None:
+        return None, None, None
+    project_dir = str(Path.cwd() / "data-projects")
+    say(f"FRACTAL_DEFAULT_ADMIN_EMAIL={email} became the first administrator, with project directory {project_dir}.")
+    return email, password, project_dir
+
+
+async def _admin(database: Database, email: str, password: str, project_dir: str) -> None:
+    try:
+        valid = UserCreate(email=email, password=password, project_dirs=[project_dir])
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        option = OPTIONS.get(str(first["loc"][0]), "--admin-email")
+        raise CommandError(f"fractalctl: {option}: {first['msg'].removeprefix('Value error, ')}") from None
     async with database.transaction() as session:
         try:
             skipped = await create_admin(
                 session,
-                email=email,
+                email=valid.email,
                 password=password,
-                project_dir=project_dir,
+                project_dir=str(valid.project_dirs[0]),
                 default_group=app_settings().FRACTAL_DEFAULT_GROUP_NAME,
             )
         except InvalidPassword as error:
-            raise InitError(f"--admin-pwd: {error}") from None
-    say(skipped or f"Created administrator '{email}'.")
+            raise CommandError(f"fractalctl: --admin-pwd: {error}") from None
+    if skipped is None:
+        log.info(f"Created superuser '{valid.email}'")
+    else:
+        log.log(logging.INFO if "skip creation" in skipped else logging.WARNING, skipped)
 
 
 async def _compute(database: Database, say: Say, resource: str, profile: str, *, quiet: bool) -> None:
     async with database.transaction() as session:
-        existing = await session.scalar(select(func.count()).select_from(Resource))
+        existing: list[Resource] = list(await compute.resources(session))
         if existing:
             if quiet:
                 return
-            raise InitError(f"There exist already num_resources={existing} resources. Exit.")
-        resource_data = _data("resource", resource, default_resource(), say)
-        profile_data = _data("profile", profile, default_profile(), say)
-        try:
-            valid_resource = resource_adapter.validate_python(resource_data)
-        except ValidationError as error:
-            raise InitError(f"ERROR: Invalid resource data.\nOriginal error:\n{error}") from None
-        try:
-            valid_profile = profile_adapter.validate_python(profile_data)
-        except ValidationError as error:
-            raise InitError(f"ERROR: Invalid profile data.\nOriginal error:\n{error}") from None
-        row = Resource(**valid_resource.model_dump(mode="json"))
-        session.add(row)
-        await session.flush()
-        profile_row = Profile(**valid_profile.model_dump(mode="json"), resource_id=row.id)
-        session.add(profile_row)
-        await session.flush()
-        changed = await session.scalars(update(User).values(profile_id=profile_row.id).returning(User.email))
-        for email in changed:
-            say(f"Now set profile_id={profile_row.id} for {email}.")
+            raise UsageError(f"There exist already num_resources={len(existing)} resources. Exit.")
+        default = default_compute() if "default" in (resource, profile) else None
+        valid_resource = _valid("resource", resource, default and default.resource, resource_adapter, say)
+        valid_profile = _valid("profile", profile, default and default.profile, profile_adapter, say)
+        for note in default.notes if default is not None else ():
+            say(f"{note}.")
+        profile_id, emails = await compute.create_for_everybody(session, valid_resource, valid_profile)
+    for email in emails:
+        say(f"Now set profile_id={profile_id} for {email}.")
 
 
-def _data(kind: str, source: str, default: dict[str, Any], say: Say) -> Any:
+def _valid(
+    kind: str, source: str, default: dict[str, Any] | None, adapter: TypeAdapter[BaseModel], say: Say
+) -> dict[str, Any]:
     if source == "default":
+        data: Any = default
         say(f"Prepared default {kind} data.")
-        return default
+    else:
+        try:
+            data = json.loads(Path(source).read_text())
+        except (OSError, ValueError) as error:
+            raise CommandError(f"fractalctl: --{kind} {source}: {error}") from None
+        say(f"Read {kind} data from {source}.")
     try:
-        data = json.loads(Path(source).read_text())
-    except (OSError, ValueError) as error:
-        raise InitError(f"--{kind} {source}: {error}") from None
-    say(f"Read {kind} data from {source}.")
-    return data
+        return adapter.validate_python(data).model_dump(mode="json")
+    except ValidationError as error:
+        raise CommandError(f"ERROR: Invalid {kind} data.\nOriginal error:\n{error}") from None

@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fractal_common.database.sessions import Database
 from fractal_common.settings import DatabaseSettings, NatsSettings, ServingSettings, given_variables, load
 from fractal_common.telemetry import get_logger
 
@@ -13,6 +14,7 @@ from fractal_server.embedded import caddy, nats, postgres
 from fractal_server.embedded.agents import LocalAgents
 from fractal_server.embedded.children import STOP_TIMEOUT_S, Child, ChildSpec, StartError, answers, python_module
 from fractal_server.embedded.home import Home, is_free, write_json
+from fractal_server.settings_to_compute import follow_settings
 
 log = get_logger(__name__)
 
@@ -62,6 +64,8 @@ class Stack:
             if self.own_database:
                 # An operator's database is migrated and filled by the operator: set-db, init-db-data.
                 await self._first_start(environment)
+            else:
+                await self._follow_settings()
             await self._start_services(environment)
         except BaseException:
             await self.stop()
@@ -119,6 +123,13 @@ class Stack:
             )
             if await process.wait():
                 raise StartError(f"the database could not be prepared; see {log_file}")
+
+    async def _follow_settings(self) -> None:
+        database = Database.connect(load(DatabaseSettings), process="fractal-supervisor", pool_size=1)
+        try:
+            await follow_settings(database)
+        finally:
+            await database.close()
 
     async def _start_services(self, environment: dict[str, str]) -> None:
         agent = dict(environment)
