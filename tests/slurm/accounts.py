@@ -1,6 +1,7 @@
 """Unix users of the test cluster: a service user, and three who own data."""
 
 import grp
+import os
 import pwd
 import subprocess
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 SERVICE = "fractal-service"
 USERS = ("fractal-user1", "fractal-user2", "fractal-user3")
 GROUP = "fractal-users"
-SUDOERS = Path("/etc/sudoers.d/fractal-test")
+SUDOERS = Path(f"/etc/sudoers.d/fractal-test-{os.getpid()}")
 
 
 def ensure() -> None:
@@ -29,7 +30,7 @@ def ensure() -> None:
 
 def allow(lines: str) -> None:
     """Install a sudoers file; one with a mistake is refused."""
-    draft = SUDOERS.with_name(".fractal-test.draft")
+    draft = SUDOERS.with_name(f".{SUDOERS.name}.draft")
     draft.write_text(lines)
     draft.chmod(0o440)
     try:

@@ -1,5 +1,8 @@
 """The files that slurmctld, slurmd and slurmdbd read."""
 
+import random
+import socket
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,6 +87,16 @@ def can_constrain_memory() -> bool:
     return Path("/sys/fs/cgroup/memory/memory.limit_in_bytes").exists() and Path("/sys/fs/cgroup/freezer").exists()
 
 
+def free_ports(count: int = 8) -> int:
+    """The first of so many ports in a row that nobody listens on."""
+    while True:
+        first = random.randrange(17000, 30000, count)
+        with suppress(OSError), ExitStack() as held:
+            for port in range(first, first + count):
+                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+
+
 @dataclass(frozen=True)
 class Shape:
     """What varies between the clusters that tests ask for."""
@@ -95,12 +108,13 @@ class Shape:
     memory_mb: int = 6000
     max_array_size: int = 1001
     min_job_age_s: int = 10
-    base_port: int = 17800
+    base_port: int = field(default_factory=free_ports)
     memory_is_constrained: bool = field(default_factory=can_constrain_memory)
 
     @property
     def node_names(self) -> list[str]:
-        return [f"{self.name}{number}" for number in range(1, self.nodes + 1)]
+        """Unlike those of any other cluster of this machine: control groups are named after them."""
+        return [f"{self.name}{self.base_port}n{number}" for number in range(1, self.nodes + 1)]
 
     def slurm_conf(self, root: Path, host: str) -> str:
         text = SLURM.format(

@@ -1,12 +1,19 @@
 """Fixtures of the SLURM suite: real clusters, started once and shared by all tests."""
 
 import os
-from collections.abc import Generator
+import tempfile
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
 
 import pytest
+from fractal_common.bus import COMMANDS, EVENTS, Bus
+from fractal_common.settings import NatsSettings
 
 from tests.slurm.cluster import SlurmCluster, running
 from tests.slurm.configuration import Shape
+from tests.slurm.site import Site
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,5 +31,42 @@ def slurm() -> Generator[SlurmCluster]:
 @pytest.fixture(scope="session")
 def slurm_without_accounting() -> Generator[SlurmCluster]:
     """One node, without slurmdbd: what has left squeue is known to nobody."""
-    with running(Shape(name="frn", accounting=False, nodes=1, base_port=17900)) as cluster:
+    with running(Shape(name="frn", accounting=False, nodes=1)) as cluster:
         yield cluster
+
+
+_resources = count(5000 + os.getpid() % 1000 * 100)
+
+
+@pytest.fixture
+async def site(slurm: SlurmCluster, nats_server: tuple[NatsSettings, NatsSettings]) -> AsyncGenerator[Site]:
+    """An agent of its own user on the cluster with accounting."""
+    async with site_on(slurm, nats_server) as site:
+        site.start()
+        yield site
+
+
+@pytest.fixture
+async def quiet_site(slurm: SlurmCluster, nats_server: tuple[NatsSettings, NatsSettings]) -> AsyncGenerator[Site]:
+    """The same, without an agent yet."""
+    async with site_on(slurm, nats_server) as site:
+        yield site
+
+
+@asynccontextmanager
+async def site_on(slurm: SlurmCluster, nats_server: tuple[NatsSettings, NatsSettings]) -> AsyncGenerator[Site]:
+    bus = await Bus.connect(nats_server[0], name="test-engine")
+    resource_id = next(_resources)
+    await bus.ensure_streams()
+    await bus.ensure_consumer(COMMANDS, f"agent-{resource_id}", f"fractal.cmd.{resource_id}.>")
+    await bus.ensure_consumer(EVENTS, f"test-{resource_id}", f"fractal.evt.{resource_id}.>")
+    # Not pytest's own directory: that is closed to the users of the cluster.
+    with tempfile.TemporaryDirectory(prefix="fractal-site-") as directory:
+        root = Path(directory)
+        root.chmod(0o755)
+        site = Site(root, bus, nats_server[1], resource_id, slurm)
+        try:
+            yield site
+        finally:
+            site.close()
+            await bus.close()

@@ -9,20 +9,20 @@ from fractal_common.settings import NatsSettings, load
 from fractal_common.telemetry import configure_logging
 
 from fractal_agent.agent import Agent
+from fractal_agent.backends.slurm.settings import SlurmSettings
 from fractal_agent.settings import AgentSettings, directories
 
 
 async def main() -> None:
     settings = load(AgentSettings)
     jobs, tasks = directories()
-    keep_days = settings.FRACTAL_AGENT_JOB_FOLDERS_KEEP_DAYS
     bus = await Bus.connect(load(NatsSettings), name="fractal-agent", inbox_prefix="_INBOX.agent")
     agent = Agent(
         bus,
-        resource_id=settings.FRACTAL_AGENT_RESOURCE_ID,
+        settings,
+        load(SlurmSettings),
         jobs_dir=jobs,
         tasks_dir=tasks,
-        keep_jobs_s=None if keep_days is None else keep_days * 24 * 3600,
         state_dir=settings.FRACTAL_AGENT_STATE_DIR or jobs / ".fractal-agent",
     )
     running = asyncio.create_task(agent.run())

@@ -20,17 +20,22 @@ from fractal_common.messages import (
     event_subject,
 )
 from fractal_common.telemetry import get_logger
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from fractal_agent.archive import archive_job
 from fractal_agent.backends.local import LocalBackend
+from fractal_agent.backends.slurm.batches import SlurmBatches
+from fractal_agent.backends.slurm.script import exports_of
+from fractal_agent.backends.slurm.settings import SlurmSettings
 from fractal_agent.batches import Batches
 from fractal_agent.environments.activities import Activities
 from fractal_agent.files import FileService
-from fractal_agent.folders import write_log
+from fractal_agent.identity.audit import AuditLog
+from fractal_agent.identity.delegates import Delegates
 from fractal_agent.journal import Journal
+from fractal_agent.queue import answer_queue
 from fractal_agent.retention import sweep
-from fractal_agent.settings import Confinement
+from fractal_agent.settings import AgentSettings, Confinement, user_policy
+from fractal_agent.userfiles import UserFiles
 
 log = get_logger(__name__)
 
@@ -53,30 +58,51 @@ class Agent:
     def __init__(
         self,
         bus: Bus,
+        settings: AgentSettings,
+        slurm_settings: SlurmSettings,
         *,
-        resource_id: int,
         jobs_dir: Path,
         tasks_dir: Path,
         state_dir: Path,
-        keep_jobs_s: float | None = None,
     ) -> None:
         self._bus = bus
         self._jobs_dir = jobs_dir
-        self._keep_jobs_s = keep_jobs_s
-        self._resource_id = resource_id
+        self._resource_id = resource_id = settings.FRACTAL_AGENT_RESOURCE_ID
+        keep_days = settings.FRACTAL_AGENT_JOB_FOLDERS_KEEP_DAYS
+        self._keep_jobs_s = None if keep_days is None else keep_days * 24 * 3600
         self._id = uuid.uuid4().hex[:8]
         state_dir.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(state_dir)
         self._confinement = Confinement([jobs_dir, tasks_dir, state_dir / "downloads"])
         self._batches = Batches(Journal(state_dir), LocalBackend(), self._confinement, self._publish)
         self._activities = Activities(state_dir, tasks_dir, self._confinement, self._publish)
-        self._files = FileService(self._confinement, state_dir / "downloads")
+        audit = AuditLog(state_dir / "audit.jsonl")
+        self._delegates = Delegates(
+            command=settings.FRACTAL_AGENT_DELEGATE,
+            directories=settings.FRACTAL_AGENT_USER_DIRS.split(":"),
+            jobs_dir=jobs_dir,
+            environment=exports_of(os.environ),
+            audit=audit,
+        )
+        self._slurm = SlurmBatches(
+            resource_id=resource_id,
+            state_dir=state_dir,
+            settings=slurm_settings,
+            policy=user_policy(settings),
+            delegates=self._delegates,
+            audit=audit,
+            confinement=self._confinement,
+            publish=self._publish,
+        )
+        files = FileService(self._confinement, state_dir / "downloads")
+        self._files = UserFiles(files, self._confinement, self._delegates, state_dir / "downloads")
 
     async def run(self) -> None:
         """Until cancelled."""
         self._batches.attach_all()
         self._activities.attach_all()
-        await self._bus.serve(f"fractal.rpc.{self._resource_id}.>", self._files.answer)
+        self._slurm.attach_all()
+        await self._bus.serve(f"fractal.rpc.{self._resource_id}.>", self._answer)
         background = [asyncio.create_task(self._heartbeat()), asyncio.create_task(self._sweep())]
         consumer = self._bus.consumer(COMMANDS, f"agent-{self._resource_id}")
         try:
@@ -88,6 +114,8 @@ class Agent:
                 task.cancel()
             await self._batches.close()
             await self._activities.close()
+            await self._slurm.close()
+            await self._delegates.close()
             os.close(self._lock)
 
     async def _handle(self, delivery: Delivery) -> None:
@@ -121,20 +149,22 @@ class Agent:
 
     async def _carry_out(self, command: Command) -> None:
         match command:
+            case BatchRun() if command.slurm is not None:
+                await self._slurm.run(command)
             case BatchRun():
                 await self._batches.run(command)
             case BatchCancel():
-                await self._batches.cancel(command)
+                if not await self._slurm.cancel(command):
+                    await self._batches.cancel(command)
             case JobArchive():
-                await asyncio.to_thread(self._archive, command)
+                await self._files.archive_job(command)
             case EnvironmentCommand():
                 self._activities.run(command)
 
-    def _archive(self, command: JobArchive) -> None:
-        working_dir = self._confinement.check(command.working_dir)
-        if working_dir.is_dir():
-            write_log(working_dir, command.workflow_log)
-        archive_job(working_dir)
+    async def _answer(self, subject: str, data: bytes) -> BaseModel:
+        if subject.endswith(".queue"):
+            return answer_queue(await self._slurm.queue(), data)
+        return await self._files.answer(subject, data)
 
     async def _publish(self, event: Message, key: str) -> None:
         await self._bus.publish(event_subject(self._resource_id, event), event, message_id=f"{self._id}:{key}")
@@ -142,9 +172,8 @@ class Agent:
     async def _sweep(self) -> None:
         while self._keep_jobs_s is not None:
             try:
-                await asyncio.to_thread(
-                    sweep, self._jobs_dir, keep_s=self._keep_jobs_s, busy=self._batches.working_dirs()
-                )
+                busy = [*self._batches.working_dirs(), *self._slurm.working_dirs()]
+                await asyncio.to_thread(sweep, self._jobs_dir, keep_s=self._keep_jobs_s, busy=busy)
             except OSError as error:
                 log.warning("jobs.not_removed", error=str(error))
             await asyncio.sleep(SWEEP_INTERVAL_S)
@@ -155,7 +184,7 @@ class Agent:
                 resource_id=self._resource_id,
                 agent_id=self._id,
                 version=REFERENCE_VERSION,
-                batches=len(self._batches),
+                batches=len(self._batches) + len(self._slurm),
             )
             await self._bus.send(f"fractal.agent.{self._resource_id}.heartbeat", message)
             await asyncio.sleep(HEARTBEAT_INTERVAL_S)

@@ -3,19 +3,14 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from fractal_common.bus import BusError
 from fractal_common.messages import (
     BatchCancel,
     BatchFinished,
     BatchRun,
     BatchRunning,
     BatchSubmitted,
-    Message,
-    UnitOutcome,
-    UnitsFinished,
 )
 from fractal_common.telemetry import get_logger
 
@@ -23,6 +18,7 @@ from fractal_agent.backends.local import LocalBackend
 from fractal_agent.batchdir import BatchDirectory
 from fractal_agent.folders import FolderError, ensure_job_folder, write_log
 from fractal_agent.journal import Entry, Journal
+from fractal_agent.reporting import Publish, Reporter
 from fractal_agent.settings import Confinement
 
 log = get_logger(__name__)
@@ -30,9 +26,6 @@ log = get_logger(__name__)
 REPORT_INTERVAL_S = 0.25
 """Between two reports of a batch that goes on: what finishes meanwhile travels together."""
 SIGN_OF_LIFE_INTERVAL_S = 5.0
-PUBLISH_RETRY_S = 0.5
-MAX_OUTCOMES_PER_MESSAGE = 200
-MAX_MESSAGE_BYTES = 200_000
 MAX_WORKER_STARTS = 5
 DEFAULT_PROCESSES_MAX = 32
 
@@ -42,9 +35,6 @@ def default_processes() -> int:
     return min(DEFAULT_PROCESSES_MAX, (os.cpu_count() or 1) + 4)
 
 
-Publish = Callable[[Message, str], Awaitable[None]]
-
-
 class Batches:
     """All batches of this agent that are not reported as finished."""
 
@@ -52,7 +42,7 @@ class Batches:
         self._journal = journal
         self._backend = backend
         self._confinement = confinement
-        self._publish = publish
+        self._reporter = Reporter(publish)
         self._followers: dict[str, asyncio.Task[None]] = {}
 
     def __len__(self) -> int:
@@ -76,7 +66,7 @@ class Batches:
             try:
                 await asyncio.to_thread(self._prepare, command, working_dir, folder, directory)
             except FolderError as error:
-                await self._say(
+                await self._reporter.say(
                     BatchFinished(batch=command.batch, cause="FOLDER_ERROR", error=str(error), results=0),
                     f"folder-{time.time():.3f}",
                 )
@@ -133,7 +123,7 @@ class Batches:
         """Start the worker if need be, publish its results as they come, then the end, then forget the batch."""
         directory = entry.batch_directory
         starts = 1
-        await self._say(BatchSubmitted(batch=entry.batch, handle=self._backend.ensure(directory)), "submitted")
+        await self._reporter.say(BatchSubmitted(batch=entry.batch, handle=self._backend.ensure(directory)), "submitted")
         offset = reported = 0
         next_report = 0.0
         next_sign = time.monotonic() + SIGN_OF_LIFE_INTERVAL_S
@@ -143,7 +133,7 @@ class Batches:
             if end is not None or not alive or time.monotonic() >= next_report:
                 outcomes, offset = directory.read_results(offset)
                 if outcomes:
-                    await self._say_outcomes(entry.batch, outcomes, reported)
+                    await self._reporter.say_outcomes(entry.batch, outcomes, reported)
                     reported += len(outcomes)
                     next_report = time.monotonic() + REPORT_INTERVAL_S
                     continue
@@ -158,36 +148,13 @@ class Batches:
                 self._backend.ensure(directory)
                 starts += 1
             if time.monotonic() >= next_sign:
-                await self._say(BatchRunning(batch=entry.batch, results=reported), f"running-{time.time():.3f}")
+                await self._reporter.say(
+                    BatchRunning(batch=entry.batch, results=reported), f"running-{time.time():.3f}"
+                )
                 next_sign = time.monotonic() + SIGN_OF_LIFE_INTERVAL_S
             await self._backend.wait(directory, REPORT_INTERVAL_S)
         error = f"The worker of batch {entry.batch} ended {starts} times." if cause == "LOST" else None
-        await self._say(
+        await self._reporter.say(
             BatchFinished(batch=entry.batch, cause=cause, error=error, results=reported), f"finished-{time.time():.3f}"
         )
         self._journal.remove(entry.batch)
-
-    async def _say_outcomes(self, batch: str, outcomes: list[UnitOutcome], reported: int) -> None:
-        group: list[UnitOutcome] = []
-        size = 0
-        for outcome in outcomes:
-            length = len(outcome.model_dump_json())
-            if group and (len(group) == MAX_OUTCOMES_PER_MESSAGE or size + length > MAX_MESSAGE_BYTES):
-                await self._say(UnitsFinished(batch=batch, outcomes=group), f"{reported}-{time.time():.3f}")
-                reported += len(group)
-                group, size = [], 0
-            group.append(outcome)
-            size += length
-        await self._say(UnitsFinished(batch=batch, outcomes=group), f"{reported}-{time.time():.3f}")
-
-    async def _say(self, event: Message, key: str) -> None:
-        """Publish until the bus has it on disk: what is said next may rely on it."""
-        batch: str = getattr(event, "batch", "")
-        while True:
-            try:
-                await self._publish(event, f"{batch}:{key}")
-            except BusError as error:
-                log.warning("event.retry", batch=batch, error=str(error))
-                await asyncio.sleep(PUBLISH_RETRY_S)
-            else:
-                return

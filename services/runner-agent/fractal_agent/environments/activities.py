@@ -15,9 +15,9 @@ from fractal_common.messages import (
 from fractal_common.telemetry import get_logger
 
 from fractal_agent.batchdir import write_json
-from fractal_agent.batches import PUBLISH_RETRY_S, Publish
 from fractal_agent.environments.pip import Outcome, PipEnvironment
 from fractal_agent.environments.steps import ActivityLog, StepError
+from fractal_agent.reporting import PUBLISH_RETRY_S, Publish
 from fractal_agent.settings import Confinement
 
 log = get_logger(__name__)

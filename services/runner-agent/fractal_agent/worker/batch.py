@@ -11,8 +11,10 @@ import time
 from fractal_agent.worker.disk import patiently, remove_folder, write_atomically
 from fractal_agent.worker.keeper import Keeper
 from fractal_agent.worker.memory import killed_for_memory
-from fractal_agent.worker.results import SHUTDOWN, Results, ended, failed
+from fractal_agent.worker.results import SHUTDOWN, Results, ended, failed, out_of_memory
+from fractal_agent.worker.scratch import INTERRUPTED, incarnation, scratch
 from fractal_agent.worker.unit import Unit
+from fractal_agent.worker.watch import MemoryWatch
 
 FORMAT_VERSION = 1
 WAIT_S = 0.05
@@ -20,6 +22,12 @@ STOP_CHECK_S = 0.1
 KILL_AFTER_S = 2.0
 OUT_OF_MEMORY_S = 2.0
 EXIT_BUSY = 3
+SIGNAL_DELAY_S = 0.2
+"""A scheduler that ends a job tells worker and tasks at once: by then we have heard of it too."""
+
+
+class Interrupted(Exception):
+    """The scheduler ends the allocation, and nobody asked us to stop."""
 
 
 class Batch:
@@ -31,11 +39,12 @@ class Batch:
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         write_atomically(
             os.path.join(directory, "worker.json"),
-            {"pid": os.getpid(), "host": os.uname()[1], "started": time.time()},
+            {"pid": os.getpid(), "host": os.uname()[1], "started": time.time(), "allocation": incarnation()},
         )
         with open(os.path.join(directory, "spec.json")) as stream:
             self.spec = json.load(stream)
-        self.units_directory = os.path.join(directory, "units")
+        self._is_scheduled = bool(self.spec.get("scheduled"))
+        self.units_directory = scratch(directory) if self._is_scheduled else os.path.join(directory, "units")
         for folder in (self.units_directory, self.spec["folder"]):
             patiently(lambda folder=folder: os.makedirs(folder, exist_ok=True))
         self.environment = dict(os.environ)
@@ -48,6 +57,11 @@ class Batch:
         self._stopping_since = None
         self._terminated = False
         self._stop_checked = 0.0
+        self._interrupted = False
+        limit_mb = self.spec.get("memory_per_unit_mb")
+        self.watch = MemoryWatch(limit_mb * 1024) if limit_mb else None
+        self._exceeded = {}
+        """What units held that were ended for it, in kB, by index."""
         self.results = Results(
             os.path.join(directory, "results.jsonl"), self.spec.get("fsync_interval_s", 0.2), self.check_stop
         )
@@ -78,12 +92,35 @@ class Batch:
             while waiting and (self._running() < self.spec["processes"] or self._stopping_since):
                 self._begin(waiting.pop(), argv, error)
             self._collect()
+            self._limit_memory()
             self.results.sync()
         self.results.sync(force=True)
         for keeper in self._keepers:
             keeper.close()
         remove_folder(self.units_directory)
         return "stopped" if self._stopping_since else "completed"
+
+    def interrupt(self):
+        """Keep the results of what ends well in the time that the scheduler leaves; the rest is not our failure."""
+        self._interrupted = True
+        deadline = time.monotonic() + KILL_AFTER_S
+        self._signal(signal.SIGTERM)
+        while self._running() and time.monotonic() < deadline:
+            self._collect()
+        self._signal(signal.SIGKILL)
+        self.results.sync(force=True)
+
+    def _limit_memory(self):
+        if self.watch is None:
+            return
+        running = {keeper.pid: keeper.unit for keeper in self._keepers if keeper.unit is not None}
+        for unit in self._adopted:
+            began, _ = unit.read_state()
+            if began:
+                running[began["pid"]] = unit
+        for group, held_kb in self.watch.excess(running).items():
+            self._exceeded[running[group].index] = held_kb
+            running[group].kill(signal.SIGKILL)
 
     def _running(self):
         return len(self._adopted) + sum(keeper.unit is not None for keeper in self._keepers)
@@ -144,12 +181,19 @@ class Batch:
             self._record(unit, self._result(unit, unit.read_state()[1]))
 
     def _record(self, unit, result):
+        if self._is_scheduled and (result["signal"] == signal.SIGTERM or result["exit_code"] == INTERRUPTED):
+            time.sleep(SIGNAL_DELAY_S)
+            self.check_stop()
+        if self._interrupted and result["status"] == "failed":
+            return
         self.results.append(result)
         if result["cause"] in ("lost", "out_of_memory"):
             unit.kill_orphans()
         unit.remove_files()
 
     def _result(self, unit, end):
+        if unit.index in self._exceeded:
+            return out_of_memory(unit, self._exceeded[unit.index], self.watch.limit_kb)
         if end is not None:
             return ended(unit, end, self._stopping_since is not None, self._out_of_memory)
         if self._stopping_since:
@@ -177,6 +221,10 @@ class Batch:
             self._stop_checked = now
             if not self._terminated and not os.path.exists(os.path.join(self.directory, "stop")):
                 return
+            if self._is_scheduled and not os.path.exists(os.path.join(self.directory, "stop")):
+                if self._interrupted:
+                    return
+                raise Interrupted
             self._stopping_since = now
             self._signal(signal.SIGTERM)
         elif now - self._stopping_since > KILL_AFTER_S:
@@ -199,7 +247,11 @@ def main(directory):
         batch = Batch(directory)
     except BlockingIOError:
         return EXIT_BUSY
-    status = batch.run()
+    try:
+        status = batch.run()
+    except Interrupted:
+        batch.interrupt()
+        return INTERRUPTED
     write_atomically(
         os.path.join(directory, "end.json"),
         {
@@ -208,6 +260,7 @@ def main(directory):
             "finished": len(batch.results.recorded),
             "time": time.time(),
             "cpu_s": round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 3),
+            "peak_memory_kb": batch.watch.peak_kb if batch.watch else None,
         },
     )
     batch.reap()

@@ -9,6 +9,7 @@ import sys
 import time
 
 from fractal_agent.worker.disk import patiently, write_all, write_file
+from fractal_agent.worker.watch import more_likely_killed
 
 MAX_MESSAGE_BYTES = 65536
 ORDER = struct.Struct("q")
@@ -81,6 +82,8 @@ class Keeper:
 def keep(connection, batch, argv):
     """In the keeper: units until the worker closes the connection, or dies."""
     os.setsid()
+    if batch.watch is not None:
+        more_likely_killed()
     # A stop is for the task: the keeper stays to tell how it ended.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if batch.spec.get("cwd"):
@@ -119,7 +122,12 @@ def run(unit, lock, devnull, argv, environment):
             full[0], full, environment, file_actions=actions, setsigmask=(), setsigdef=[signal.SIGTERM]
         )
         _, status, usage = os.wait4(task, 0)
-        document.update(status=status, max_rss_kb=usage.ru_maxrss, wall_s=round(time.monotonic() - start, 6))
+        document.update(
+            status=status,
+            max_rss_kb=usage.ru_maxrss,
+            wall_s=round(time.monotonic() - start, 6),
+            cpu_s=round(usage.ru_utime + usage.ru_stime, 6),
+        )
     except OSError as error:
         document["error"] = str(error)
     os.close(log)

@@ -70,18 +70,30 @@ def failed(unit, cause, error):
         "started": None,
         "wall_s": None,
         "max_rss_kb": None,
+        "cpu_s": None,
     }
 
 
-def ended(unit, end, stopping, out_of_memory):
+def out_of_memory(unit, held_kb, limit_kb):
+    """The result of a unit that was ended because it held more than its share."""
+    result = failed(unit, "out_of_memory", None)
+    text = "Out of memory: this process held %d MB, and %d MB are asked for (`mem`)." % (
+        held_kb // 1024,
+        limit_kb // 1024,
+    )
+    result.update(error=text + "\n" + process_error(-9, unit.log), signal=9, exit_code=-9, max_rss_kb=held_kb)
+    return result
+
+
+def ended(unit, end, stopping, was_out_of_memory):
     """The result of a process that ran, from its keeper's last line.
 
-    `out_of_memory` is asked about a task that was killed: whether the kernel did it for want of memory.
+    `was_out_of_memory` is asked about a task that was killed: whether the kernel did it for want of memory.
     """
     if "error" in end:
         return failed(unit, "invalid_command", "Invalid command. Original error: " + end["error"])
     result = failed(unit, None, None)
-    result.update({name: end[name] for name in ("started", "wall_s", "max_rss_kb")})
+    result.update({name: end.get(name) for name in ("started", "wall_s", "max_rss_kb", "cpu_s")})
     result["has_warnings"] = contains_warning(unit.log)
     status = end["status"]
     if os.WIFSIGNALED(status):
@@ -97,7 +109,7 @@ def ended(unit, end, stopping, out_of_memory):
     else:
         cause = "signal" if code < 0 else "exit_code"
         # A shell between us and the task tells a killed child by 128 + 9.
-        if code in (-9, 137) and out_of_memory():
+        if code in (-9, 137) and was_out_of_memory():
             cause = "out_of_memory"
         result.update(cause=cause, error=process_error(code, unit.log))
     return result

@@ -1,0 +1,1 @@
+"""Who an agent may act as, how it does, and the record of it."""

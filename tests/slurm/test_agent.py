@@ -1,0 +1,27 @@
+"""Batches of the agent's own user as SLURM jobs."""
+
+from tests.slurm.site import Site
+
+
+async def test_a_batch_runs_in_one_allocation(site: Site) -> None:
+    (run,) = site.wave("one", units=8)
+    await site.say(run)
+    await site.finish(run)
+    event = site.finished[run.batch]
+    assert (event.cause, event.results) == ("COMPLETED", 8)
+    assert sorted(site.outcomes[run.batch]) == site.started("one") == list(range(8))
+    assert all(outcome.status == "done" for outcome in site.outcomes[run.batch].values())
+    assert (site.folder("one") / "0_task" / "par-000000-0000007-log.txt").read_text() == "unit 7\n"
+    assert event.evidence is not None
+    assert event.evidence.job_id == site.handles[run.batch]
+
+
+async def test_a_wave_is_one_job_array(site: Site) -> None:
+    wave = site.wave("array", batches=6, units=3)
+    await site.say(*wave)
+    await site.finish(*wave)
+    assert {event.cause for event in site.finished.values()} == {"COMPLETED"}
+    assert site.started("array") == list(range(18))
+    jobs = {handle.partition("_")[0] for handle in site.handles.values()}
+    assert len(jobs) == 1
+    assert sorted(site.handles.values()) == [f"{min(jobs)}_{place}" for place in range(6)]
