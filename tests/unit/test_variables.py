@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import fractal_agent.backends.slurm.settings
 import fractal_agent.settings
 import fractal_auth.app
 import fractal_jobs.app
@@ -12,7 +13,13 @@ from fractal_common.settings import SettingsGroup
 from fractal_common.variables import known_variables, remarks
 
 ROOT = Path(__file__).parents[2]
-READERS = (fractal_agent.settings, fractal_auth.app, fractal_jobs.app, fractal_server.first_start)
+READERS = (
+    fractal_agent.settings,
+    fractal_agent.backends.slurm.settings,
+    fractal_auth.app,
+    fractal_jobs.app,
+    fractal_server.first_start,
+)
 """Imported for their groups of settings."""
 TABLE_ROW = re.compile(r"^\| `FRACTAL_.*$", re.MULTILINE)
 NAME = re.compile(r"`(FRACTAL_[A-Z0-9_]+)`")
