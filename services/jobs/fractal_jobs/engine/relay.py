@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
@@ -25,6 +27,7 @@ log = get_logger(__name__)
 MESSAGES_AT_A_TIME = 50
 POLL_INTERVAL_S = 2.0
 RETRY_INTERVAL_S = 0.5
+PRUNE_INTERVAL_S = 60.0
 LOG_SUFFIX = "-log.txt"
 
 _messages: TypeAdapter[Command | Event] = TypeAdapter(Command | Event)
@@ -42,8 +45,12 @@ class Relay:
         """Set when publishing fails: the streams may have to be made again."""
 
     async def run(self) -> None:
+        next_prune = 0.0
         while True:
             self._wake.clear()
+            if time.monotonic() >= next_prune:
+                await self._prune()
+                next_prune = time.monotonic() + PRUNE_INTERVAL_S
             try:
                 while await self._send_some() == MESSAGES_AT_A_TIME:
                     pass
@@ -52,10 +59,8 @@ class Relay:
                 self._restore.set()
                 await asyncio.sleep(RETRY_INTERVAL_S)
                 continue
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL_INTERVAL_S)
-            except TimeoutError:
-                await self._prune()
 
     async def _send_some(self) -> int:
         async with self._database.transaction() as session:
