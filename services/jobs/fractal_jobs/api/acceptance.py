@@ -49,8 +49,9 @@ async def accept(
         HTTPException: 403, 404 or 422 with the contract's texts.
     """
     rows = await jobs.selected_tasks(session, workflow.id, first, last)
+    tasks = await access.tasks(session, principal, [task.id for _, task in rows])
     for workflow_task, task in rows:
-        await access.task(session, principal, task.id, require_active=True)
+        access.checked_task(tasks, principal, task.id, require_active=True)
         merged_filters(task, workflow_task.type_filters)
     resource, profile = validated(principal)
     if resource.prevent_new_submissions:

@@ -64,10 +64,15 @@ async def workflow(
     session: AsyncSession, principal: Principal, project_id: int, workflow_id: int, required: ProjectPermissions
 ) -> tuple[Project, Workflow]:
     owner, _ = await project(session, principal, project_id, required)
+    return owner, await workflow_of(session, owner, workflow_id)
+
+
+async def workflow_of(session: AsyncSession, owner: Project, workflow_id: int) -> Workflow:
+    """Of a project that the caller has been checked for."""
     found = await access.workflow(session, owner.id, known(workflow_id))
     if found is None:
         raise HTTPException(404, "Workflow not found")
-    return owner, found
+    return found
 
 
 async def workflow_task(

@@ -41,7 +41,7 @@ async def submit_job(
     project, dataset = await access.dataset(session, principal, project_id, dataset_id, EXECUTE)
     if project.resource_id != principal.resource_id:
         raise HTTPException(422, "Project resource does not match with user's resource")
-    _, workflow = await access.workflow(session, principal, project_id, workflow_id, EXECUTE)
+    workflow = await access.workflow_of(session, project, workflow_id)
     first, last = await _range(session, workflow, body)
     return await accept(session, cluster, principal, project, dataset, workflow, body, first, last)
 
@@ -71,7 +71,7 @@ async def retry_job(
     if old.workflow_id is None or old.dataset_id is None:
         raise HTTPException(422, f"Cannot retry job {old.id}: its workflow or its dataset has been deleted.")
     project, dataset = await access.dataset(session, principal, project_id, old.dataset_id, EXECUTE)
-    _, workflow = await access.workflow(session, principal, project_id, old.workflow_id, EXECUTE)
+    workflow = await access.workflow_of(session, project, old.workflow_id)
     point = await jobs.failure(session, old.id)
     order = await workflows.ordered_ids(session, workflow.id)
     if point is None or point.workflowtask_id not in order:
