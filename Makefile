@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLIENT := .venv-client
 DEMO := .venv-demo
+OIDC := .venv-oidc
 PACKAGES := libs/common services/auth services/jobs services/runner-agent services/standalone
 
 .DEFAULT_GOAL := help
@@ -30,7 +31,7 @@ lint: install  ## Style
 types: install  ## Types, strictly
 	$(BIN)/basedpyright --level error
 
-test: install $(CLIENT)/.installed  ## All tests (real Postgres and NATS, started from wheels)
+test: install $(CLIENT)/.installed $(OIDC)/.installed  ## All tests (real Postgres and NATS, started from wheels)
 	$(BIN)/python -m pytest
 
 test-compose: install  ## Tests of the compose project (needs a Docker engine)
@@ -48,7 +49,7 @@ record-messages: install  ## Write down the messages' fields, which later releas
 	$(BIN)/python -m tests.unit.messages.record
 
 lock: install  ## Pin the requirements again, with hashes and without index addresses
-	for name in requirements requirements-embedded requirements-dev requirements-client; do \
+	for name in requirements requirements-embedded requirements-dev requirements-client requirements-oidc; do \
 		$(BIN)/uv pip compile $$name.in -o $$name.txt --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --quiet; \
 	done
@@ -63,6 +64,11 @@ COMPOSE := deploy/compose
 $(CLIENT)/.installed: requirements-client.txt $(VENV)/.installed
 	$(PYTHON) -m venv $(CLIENT)
 	$(BIN)/uv pip install --quiet --python $(CLIENT)/bin/python --require-hashes -r requirements-client.txt
+	@touch $@
+
+$(OIDC)/.installed: requirements-oidc.txt $(VENV)/.installed
+	$(PYTHON) -m venv $(OIDC)
+	$(BIN)/uv pip install --quiet --python $(OIDC)/bin/python --require-hashes -r requirements-oidc.txt
 	@touch $@
 
 $(DEMO)/.installed: examples/demo/requirements.txt $(VENV)/.installed

@@ -6,19 +6,23 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 from fractal_common.database.sessions import Database
 from fractal_common.http.app import prepare
-from fractal_common.settings import NatsSettings, app_settings, database_settings, load
+from fractal_common.settings import NatsSettings, OAuthSettings, app_settings, database_settings, load
 
 from fractal_auth.announcing import Announcer
-from fractal_auth.api import current_user, groups, tokens, users
+from fractal_auth.api import current_user, groups, oauth, tokens, users
+from fractal_auth.providers import configured
 
 
 def routes() -> APIRouter:
-    """Every route of the service; without password log-in if the instance has turned it off."""
+    """Every route of the service: log-in with a password unless that is turned off, OAuth if a provider is set."""
     router = APIRouter(prefix="/auth", tags=["Authentication"])
     if app_settings().FRACTAL_DISABLE_BASIC_AUTH == "false":
         router.include_router(tokens.login_router)
     for module_router in (tokens.logout_router, users.router, current_user.router, groups.router):
         router.include_router(module_router)
+    provider = configured(load(OAuthSettings))
+    if provider is not None:
+        router.include_router(oauth.router(provider))
     return router
 
 

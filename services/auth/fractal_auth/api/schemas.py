@@ -118,6 +118,10 @@ class UserGroupRead(BaseModel):
     user_ids: list[int] | None = None
 
 
+class AuthorizationResponse(BaseModel):
+    authorization_url: str
+
+
 class BearerResponse(BaseModel):
     access_token: str
     token_type: str
