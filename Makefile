@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Compiled here, once: where Python may not write bytecode itself, every start would compile everything again.
+PIP_INSTALL = $(BIN)/uv pip install --quiet --compile-bytecode
 CLIENT := .venv-client
 DEMO := .venv-demo
 OIDC := .venv-oidc
@@ -19,9 +21,10 @@ $(VENV)/.installed: requirements.txt requirements-embedded.txt requirements-dev.
 	$(PYTHON) -m venv $(VENV)
 	grep -A40 '^uv==' requirements.txt | awk 'NR==1 || /^ /{print; next} {exit}' > $(VENV)/uv.txt
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r $(VENV)/uv.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes \
+	$(PIP_INSTALL) --python $(BIN)/python --require-hashes \
 		-r requirements.txt -r requirements-embedded.txt -r requirements-dev.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(PACKAGES:%=-e %)
+	$(PIP_INSTALL) --python $(BIN)/python --no-deps --no-build-isolation $(PACKAGES:%=-e %)
+	$(BIN)/python -m compileall -q $(PACKAGES)
 	@touch $@
 
 lint: install  ## Style
@@ -63,7 +66,7 @@ COMPOSE := deploy/compose
 
 $(CLIENT)/.installed: requirements-client.txt $(VENV)/.installed
 	$(PYTHON) -m venv $(CLIENT)
-	$(BIN)/uv pip install --quiet --python $(CLIENT)/bin/python --require-hashes -r requirements-client.txt
+	$(PIP_INSTALL) --python $(CLIENT)/bin/python --require-hashes -r requirements-client.txt
 	@touch $@
 
 $(OIDC)/.installed: requirements-oidc.txt $(VENV)/.installed
@@ -73,7 +76,7 @@ $(OIDC)/.installed: requirements-oidc.txt $(VENV)/.installed
 
 $(DEMO)/.installed: examples/demo/requirements.txt $(VENV)/.installed
 	$(PYTHON) -m venv $(DEMO)
-	$(BIN)/uv pip install --quiet --python $(DEMO)/bin/python --require-hashes -r examples/demo/requirements.txt
+	$(PIP_INSTALL) --python $(DEMO)/bin/python --require-hashes -r examples/demo/requirements.txt
 	@touch $@
 
 .PHONY: demo up down status
