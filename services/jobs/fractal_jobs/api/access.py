@@ -37,6 +37,11 @@ def known(identifier: int) -> int:
     return identifier if -MAX_ID <= identifier <= MAX_ID else -1
 
 
+def known_if_given(identifier: int | None) -> int | None:
+    """As `known`, for filters."""
+    return None if identifier is None else known(identifier)
+
+
 async def project(
     session: AsyncSession, principal: Principal, project_id: int, required: ProjectPermissions
 ) -> tuple[Project, ProjectMember]:

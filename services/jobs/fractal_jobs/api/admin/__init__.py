@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from fractal_jobs.api.admin import jobs
+from fractal_jobs.api.admin import accounting, jobs, projects, tasks
 
 router = APIRouter(prefix="/admin/v2", tags=["Admin area"])
-for module in (jobs,):
+for module in (projects, jobs, tasks, accounting):
     router.include_router(module.router)

@@ -10,7 +10,7 @@ from fractal_common.http.pagination import Page, Pagination
 from fractal_common.types import RunStatus
 from pydantic import AwareDatetime, EmailStr
 
-from fractal_jobs.api.access import PathId, known
+from fractal_jobs.api.access import PathId, known, known_if_given
 from fractal_jobs.api.agents import Agents, agents
 from fractal_jobs.api.downloads import job_archive
 from fractal_jobs.api.principals import Superuser
@@ -23,10 +23,6 @@ from fractal_jobs.queries import abandoning, events, executions, jobs, jobsearch
 from fractal_jobs.queries.jobsearch import JobFilters
 
 router = APIRouter(prefix="/job")
-
-
-def _known(value: int | None) -> int | None:
-    return None if value is None else known(value)
 
 
 @router.get("/", response_model=Page[JobRead])
@@ -49,13 +45,13 @@ async def list_jobs(
     log: bool = True,
 ) -> object:
     filters = JobFilters(
-        id=_known(id),
-        resource_id=_known(resource_id),
-        project_owner_id=_known(project_owner_id),
+        id=known_if_given(id),
+        resource_id=known_if_given(resource_id),
+        project_owner_id=known_if_given(project_owner_id),
         user_email=job_user_email,
-        project_id=_known(project_id),
-        dataset_id=_known(dataset_id),
-        workflow_id=_known(workflow_id),
+        project_id=known_if_given(project_id),
+        dataset_id=known_if_given(dataset_id),
+        workflow_id=known_if_given(workflow_id),
         status=status,
         started=(start_timestamp_min, start_timestamp_max),
         ended=(end_timestamp_min, end_timestamp_max),

@@ -1,9 +1,86 @@
 """What only administrators send and see."""
 
+from fractal_common.http.timestamps import IsoTime
 from fractal_common.types import RunStatus
+from pydantic import AwareDatetime, EmailStr, Field
 
-from fractal_jobs.api.schemas.base import Strict
+from fractal_jobs.api.schemas.base import Lenient, Read, Strict
+from fractal_jobs.api.schemas.projects import ProjectRead
+from fractal_jobs.api.schemas.tasks import TaskGroupRead
 
 
 class JobUpdate(Strict):
     status: RunStatus
+
+
+class ProjectReadSuperuser(ProjectRead):
+    user_email: str
+
+
+class LinkUserProjectRead(Read):
+    user_id: int
+    user_email: str
+    project_id: int
+    project_name: str
+    is_verified: bool
+    is_owner: bool
+    permissions: str
+
+
+class AccountingQuery(Lenient):
+    user_id: int | None = None
+    timestamp_min: AwareDatetime | None = None
+    timestamp_max: AwareDatetime | None = None
+    fractal_job_id: int | None = None
+
+
+class AccountingQuerySlurm(AccountingQuery):
+    resource_id: int | None = None
+
+
+class AccountingRecordRead(Read):
+    id: int
+    user_id: int
+    timestamp: IsoTime
+    num_tasks: int
+    num_new_images: int
+
+
+class TaskMinimal(Read):
+    id: int
+    name: str
+    type: str
+    is_core: bool
+    taskgroupv2_id: int
+    command_non_parallel: str | None = None
+    command_parallel: str | None = None
+    version: str
+    pkg_name: str
+    active: bool
+    owner: EmailStr
+    user_group: str | None = None
+
+
+class ProjectUser(Read):
+    id: int
+    email: EmailStr
+
+
+class TaskRelationship(Read):
+    """A workflow task that uses a task."""
+
+    workflow_id: int
+    workflow_name: str
+    project_id: int
+    project_name: str
+    project_users: list[ProjectUser] = Field(default_factory=list[ProjectUser])
+
+
+class TaskInfo(Read):
+    task: TaskMinimal
+    relationships: list[TaskRelationship]
+
+
+class TaskGroupReadSuperuser(TaskGroupRead):
+    user_id: int
+    resource_id: int
