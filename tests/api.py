@@ -73,6 +73,22 @@ class Api:
         self.post(f"/api/v2/project/{project}/workflow/{workflow}/wftask/", body)
         return project, dataset["id"], workflow
 
+    def collect(self, wheel: Path, status: int = 202, **fields: str) -> dict[str, Any]:
+        """Upload a wheel; returns the activity."""
+        files = {"file": (wheel.name, wheel.read_bytes())}
+        return self.call("POST", "/api/v2/task/collect/pip/", status, files=files, data=fields)
+
+    def ended(self, activity: dict[str, Any], timeout_s: float = 120) -> dict[str, Any]:
+        """A task-group activity, once it is over."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            with suppress(httpx.TransportError):
+                answer = self.http.get(f"/api/v2/task-group/activity/{activity['id']}/")
+                if answer.status_code == 200 and answer.json()["status"] in ("OK", "failed"):
+                    return answer.json()
+            time.sleep(POLL_S)
+        raise AssertionError(f"activity {activity['id']} has not ended after {timeout_s} s")
+
     def submit(self, project: int, dataset: int, workflow: int) -> int:
         path = f"/api/v2/project/{project}/job/submit/"
         return self.post(path, {}, 202, workflow_id=workflow, dataset_id=dataset)["id"]

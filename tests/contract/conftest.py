@@ -37,6 +37,7 @@ def server(postgres_server: PostgresServer) -> Generator[Server]:
             "JWT_SECRET_KEY": secrets.token_urlsafe(32),
             "JWT_EXPIRE_SECONDS": "3600",
             "FRACTAL_DEFAULT_GROUP_NAME": "All",
+            "FRACTAL_ENABLE_TASK_GROUP_RESET": "true",
             "FRACTAL_HOME": str(folder / "home"),
             "FRACTAL_TASKS_DIR": str(folder / "tasks"),
             "FRACTAL_RUNNER_WORKING_BASE_DIR": str(folder / "jobs"),

@@ -25,35 +25,20 @@ def api(embedded: Embedded) -> Generator[Api]:
     api.close()
 
 
-def collect(api: Api, wheel: Path, **fields: str) -> dict[str, Any]:
-    files = {"file": (wheel.name, wheel.read_bytes())}
-    return api.call("POST", "/api/v2/task/collect/pip/", 202, files=files, data=fields)
-
-
-def ended(api: Api, activity: dict[str, Any], timeout_s: float = 120) -> dict[str, Any]:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        answer = api.http.get(f"/api/v2/task-group/activity/{activity['id']}/")
-        if answer.status_code == 200 and answer.json()["status"] in ("OK", "failed"):
-            return answer.json()
-        time.sleep(0.1)
-    raise AssertionError(f"activity {activity['id']} has not ended after {timeout_s} s")
-
-
 def group_of(api: Api, activity: dict[str, Any]) -> str:
     return f"/api/v2/task-group/{activity['taskgroupv2_id']}/"
 
 
 def act(api: Api, group: str, action: str) -> dict[str, Any]:
-    return ended(api, api.post(f"{group}{action}/", status=202))
+    return api.ended(api.post(f"{group}{action}/", status=202))
 
 
 def test_the_life_of_a_package(api: Api, tmp_path: Path) -> None:
-    activity = collect(api, make_wheel(tmp_path, "fractal-greetings"))
+    activity = api.collect(make_wheel(tmp_path, "fractal-greetings"))
     assert (activity["status"], activity["action"], activity["pkg_name"]) == ("pending", "collect", "fractal-greetings")
     group = group_of(api, activity)
     assert (api.get(group)["active"], api.get(group)["origin"]) == (True, "wheel-file")
-    done = ended(api, activity)
+    done = api.ended(activity)
     assert done["status"] == "OK", done["log"]
     read = api.get(group)
     (task,) = read["task_list"]
@@ -84,36 +69,36 @@ def test_the_life_of_a_package(api: Api, tmp_path: Path) -> None:
 
 def test_a_package_that_cannot_be_installed_leaves_nothing_but_its_log(api: Api, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "fractal-impossible", requires="fractal-no-such-package==1")
-    activity = collect(api, wheel)
+    activity = api.collect(wheel)
     path = Path(api.get(group_of(api, activity))["path"])
-    failed = ended(api, activity)
+    failed = api.ended(activity)
     assert (failed["status"], failed["taskgroupv2_id"]) == ("failed", None)
     assert "fractal-no-such-package" in failed["log"]
     api.get(group_of(api, activity), 404)
     assert not path.exists()
-    again = collect(api, make_wheel(tmp_path, "fractal-impossible"))
-    assert ended(api, again)["status"] == "OK"
+    again = api.collect(make_wheel(tmp_path, "fractal-impossible"))
+    assert api.ended(again)["status"] == "OK"
 
 
 def test_the_same_package_twice_is_refused_while_the_first_is_collected(api: Api, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "fractal-twice")
-    first = collect(api, wheel)
+    first = api.collect(wheel)
     answer = api.call(
         "POST", "/api/v2/task/collect/pip/", 422, files={"file": (wheel.name, wheel.read_bytes())}, data={}
     )
     assert "already owns a task group with name='fractal-twice' and version='1.0.0'." in answer["detail"]
     assert f"(activity ID={first['id']})" in answer["detail"]
-    assert ended(api, first)["status"] == "OK"
+    assert api.ended(first)["status"] == "OK"
 
 
 def test_an_agent_killed_while_it_installs_ends_what_it_began(embedded: Embedded, api: Api, tmp_path: Path) -> None:
-    activity = collect(api, make_wheel(tmp_path, "fractal-interrupted"))
+    activity = api.collect(make_wheel(tmp_path, "fractal-interrupted"))
     path = Path(api.get(group_of(api, activity))["path"])
     deadline = time.monotonic() + 30
     while not path.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(embedded.processes()["agent"], signal.SIGKILL)
-    done = ended(api, activity)
+    done = api.ended(activity)
     assert done["status"] == "OK", done["log"]
     assert len(api.get(group_of(api, activity))["task_list"]) == 1
 
@@ -144,7 +129,7 @@ def test_the_public_client_from_registration_to_results(embedded: Embedded, api:
     wheel = make_wheel(tmp_path, "fractal-from-client", "7.1.0")
     activity, *_ = fractal("task", "collect", wheel, **me)
     person = embedded.login(email, password)
-    assert ended(person, {"id": activity})["status"] == "OK"
+    assert person.ended({"id": activity})["status"] == "OK"
     (tmp_path / "args.json").write_text(f'{{"marks": "{tmp_path}/marks"}}')
     arguments = ("--task-name", "Greet", "--task-version", "7.1.0", "--args-parallel", tmp_path / "args.json")
     fractal("workflow", "add-task", project, workflow, *arguments, **me)

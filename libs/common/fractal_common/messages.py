@@ -218,6 +218,27 @@ class EnvironmentAction(StrEnum):
     DEACTIVATE = "deactivate"
     REACTIVATE = "reactivate"
     DELETE = "delete"
+    RESET = "reset"
+    """Make the environment of a group again, as `collect` would, without touching its tasks."""
+
+
+class PixiSettings(BaseModel):
+    """How pixi makes an environment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    home: str
+    """Folder of the version; the binary is `{home}/bin/pixi`."""
+    cache_dir: str
+    concurrent_solves: int
+    concurrent_downloads: int
+    worker_threads: int
+    environment: str
+    """The one environment that is kept."""
+    platform: str
+    """The one platform that is kept."""
+    frozen: bool
+    """Install what the lock file says, without solving."""
 
 
 class EnvironmentCommand(Message):
@@ -242,6 +263,8 @@ class EnvironmentCommand(Message):
     archive_base64: str | None = None
     archive_path: str | None = None
     env_info: str | None = None
+    pixi: PixiSettings | None = None
+    """Of groups of origin `pixi`, as long as their resource has their version of it."""
 
 
 class EnvironmentProgress(Message):

@@ -1,18 +1,20 @@
 """`/task/collect/`: task packages become task groups."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends, Form, HTTPException, UploadFile
 from fractal_common.bus import BusError
 from fractal_common.database.models import Resource, Task, TaskGroup
 from fractal_common.messages import PathCheck, PathFacts
-from fractal_common.types import ActivityAction, ResourceType, TaskGroupOrigin
+from fractal_common.types import ActivityAction, NonEmptyStr, ResourceType, TaskGroupOrigin
 from pydantic import ValidationError
 
 from fractal_jobs.api import access, duplicates
-from fractal_jobs.api.activities import announce
 from fractal_jobs.api.agents import Agents, agents
+from fractal_jobs.api.installation import new_group
+from fractal_jobs.api.lifecycle import announce
 from fractal_jobs.api.packageindex import resolve_version
+from fractal_jobs.api.pixi import available_version
 from fractal_jobs.api.principals import Writer
 from fractal_jobs.api.profiles import validated
 from fractal_jobs.api.schemas.collection import CollectPipForm, TaskCollectCustom, collect_pip_form
@@ -20,10 +22,11 @@ from fractal_jobs.api.schemas.tasks import TaskGroupActivityRead, TaskRead
 from fractal_jobs.api.transactions import Session
 from fractal_jobs.domain.manifest import task_fields
 from fractal_jobs.domain.names import normalise_package
-from fractal_jobs.domain.paths import join
 from fractal_jobs.domain.tasks import TaskCreate
 
 router = APIRouter(prefix="/task/collect")
+
+PIXI_SUFFIX = ".tar.gz"
 
 Cluster = Annotated[Agents, Depends(agents)]
 
@@ -53,33 +56,66 @@ async def collect_pip(
         name = normalise_package(package)
         version = await resolve_version(package, name, request.package_version)
     group_id = await access.target_group(session, principal, user_group_id, private=private)
-    base = profile.tasks_remote_dir if resource.type == ResourceType.SLURM_SSH else resource.tasks_local_dir
-    if "/" in version or version in {".", ".."} or "/" in name or name in {"", ".", ".."}:
-        raise HTTPException(
-            422, f"Invalid task-group object. Original error: {name=} or {version=} is not a folder name."
-        )
-    path = join(base or "/", str(principal.id), name, version)
-    await duplicates.check(session, principal, resource.id, name, version, group_id)
-    if resource.type != ResourceType.SLURM_SSH and await _exists(cluster, resource, path):
-        raise HTTPException(422, f"{path} already exists.")
-    group = TaskGroup(
-        user_id=principal.id,
-        user_group_id=group_id,
-        resource_id=resource.id,
+    group = await new_group(
+        session,
+        cluster,
+        principal,
+        resource,
+        profile,
         origin=origin,
-        pkg_name=name,
+        name=name,
         version=version,
+        user_group_id=group_id,
+        has_venv=True,
         python_version=python_version,
-        path=path,
-        venv_path=f"{path}/venv",
         pip_extras=request.package_extras,
         pinned_package_versions_pre=request.pinned_package_versions_pre or {},
         pinned_package_versions_post=request.pinned_package_versions_post or {},
     )
-    session.add(group)
-    await session.flush()
     archive = None if form.filename is None else (form.filename, form.content or b"")
-    return await announce(session, group, resource, ActivityAction.COLLECT, archive=archive)
+    return await announce(session, group, resource, profile, ActivityAction.COLLECT, archive=archive)
+
+
+@router.post("/pixi/", response_model=TaskGroupActivityRead, status_code=202)
+async def collect_pixi(
+    principal: Writer,
+    session: Session,
+    cluster: Cluster,
+    file: UploadFile,
+    pixi_version: Annotated[NonEmptyStr | None, Form()] = None,
+    use_pixi_lockfile: Annotated[Literal["true", "false"], Form()] = "true",
+    user_group_id: int | None = None,
+    private: bool = False,
+) -> object:
+    """As `collect_pip`, for a project with a `pyproject.toml` that pixi installs."""
+    resource, profile = validated(principal)
+    pixi_version = available_version(resource, pixi_version)
+    filename = file.filename or ""
+    name, version = _project_name(filename)
+    group_id = await access.target_group(session, principal, user_group_id, private=private)
+    group = await new_group(
+        session,
+        cluster,
+        principal,
+        resource,
+        profile,
+        origin=TaskGroupOrigin.PIXI,
+        name=name,
+        version=version,
+        user_group_id=group_id,
+        has_venv=False,
+        pixi_version=pixi_version,
+    )
+    archive = (filename, await file.read())
+    return await announce(
+        session,
+        group,
+        resource,
+        profile,
+        ActivityAction.COLLECT,
+        archive=archive,
+        use_lockfile=use_pixi_lockfile == "true",
+    )
 
 
 @router.post("/custom/", response_model=list[TaskRead], status_code=201)
@@ -130,13 +166,21 @@ def _wheel_name(filename: str) -> tuple[str, str]:
     return normalise_package(parts[0]), parts[1]
 
 
-async def _exists(cluster: Agents, resource: Resource, path: str) -> bool:
-    """Without an agent to ask, the collection itself will find out."""
-    try:
-        facts = await cluster.request(resource.id, "check", PathCheck(paths=[path]), PathFacts)
-    except BusError:
-        return False
-    return path in facts.existing
+def _project_name(filename: str) -> tuple[str, str]:
+    """Normalised name and version: the two parts of `name-version.tar.gz`."""
+    if "/" in filename or ".." in filename:
+        raise HTTPException(422, f"filename='{filename}' has a forbidden part ('/' or '..').")
+    stem = filename.removesuffix(PIXI_SUFFIX)
+    if stem == filename:
+        raise HTTPException(422, f"{filename=} does not end with '{PIXI_SUFFIX}'.")
+    parts = stem.split("-")
+    if len(parts) != 2:
+        raise HTTPException(
+            422,
+            f"Invalid filename: '{filename}' must contain a single `-` character, separating the package name from "
+            "the version (expected format: 'pkg_name-version').",
+        )
+    return normalise_package(parts[0]), parts[1]
 
 
 async def _package_root(cluster: Agents, resource: Resource, body: TaskCollectCustom) -> str:

@@ -5,12 +5,20 @@ from typing import Any
 from fastapi import HTTPException
 from fractal_common import REFERENCE_VERSION
 from fractal_common.database.base import utcnow
-from fractal_common.database.models import OutboxMessage, PackageArchive, Resource, TaskGroup, TaskGroupActivity
+from fractal_common.database.models import (
+    OutboxMessage,
+    PackageArchive,
+    Profile,
+    Resource,
+    TaskGroup,
+    TaskGroupActivity,
+)
 from fractal_common.messages import command_subject
 from fractal_common.types import ActivityAction, ActivityStatus, TaskGroupOrigin
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fractal_jobs.queries import tasks
+from fractal_jobs.api.pixi import pixi_settings
+from fractal_jobs.queries import compute, tasks
 
 
 async def check_not_ongoing(session: AsyncSession, group: TaskGroup) -> None:
@@ -61,8 +69,7 @@ async def switch(session: AsyncSession, group: TaskGroup, action: ActivityAction
     activity = _activity(group, action, ActivityStatus.OK)
     activity.timestamp_ended = utcnow()
     activity.log = (
-        f"Task group has task_group.origin='{TaskGroupOrigin.OTHER}', "
-        f"set task_group.active to {group.active} and exit."
+        f"Task group has task_group.origin='{TaskGroupOrigin.OTHER}', set task_group.active to {group.active} and exit."
     )
     session.add(activity)
     await session.flush()
@@ -73,16 +80,24 @@ async def announce(
     session: AsyncSession,
     group: TaskGroup,
     resource: Resource,
+    profile: Profile,
     action: ActivityAction,
     *,
     archive: tuple[str, bytes] | None = None,
-    pixi: dict[str, Any] | None = None,
+    use_lockfile: bool = True,
 ) -> TaskGroupActivity:
-    """Activity, uploaded file and outbox row: the agent will do the work, whatever dies meanwhile."""
+    """Activity, uploaded file and outbox row: the agent will do the work, whatever dies meanwhile.
+
+    `resource` and `profile` are the owner's; the work is done where the group is, should the owner have moved.
+    """
+    if group.resource_id != resource.id:
+        resource = await compute.resource(session, group.resource_id) or resource
     env_info = await tasks.env_info(session, group.id)
     activity = _activity(group, action, ActivityStatus.PENDING)
     activity.resource_id = resource.id
-    activity.command = {**_command(group, resource, action, env_info), "pixi": pixi}
+    command = activity.command = _command(group, resource, action, env_info)
+    if group.origin == TaskGroupOrigin.PIXI:
+        command["pixi"] = pixi_settings(resource, profile, group.pixi_version, frozen=use_lockfile)
     session.add(activity)
     await session.flush()
     if archive is not None:

@@ -10,7 +10,7 @@ from fractal_common.types import ActivityAction, ActivityStatus
 from pydantic import AwareDatetime
 
 from fractal_jobs.api import access, duplicates
-from fractal_jobs.api.access import PathId, known
+from fractal_jobs.api.access import PathId, known, known_if_given
 from fractal_jobs.api.principals import Guest, Writer
 from fractal_jobs.api.schemas.tasks import (
     TaskGroupActivityRead,
@@ -27,11 +27,13 @@ from fractal_jobs.queries import tasks
 
 router = APIRouter(prefix="/task-group")
 
-Model = TypeVar("Model", TaskGroupRead, TaskGroupReadSlim)
+Model = TypeVar("Model", bound=TaskGroupRead | TaskGroupReadSlim)
+Whole = TypeVar("Whole", bound=TaskGroupRead)
 
 
-def _read(model: type[Model], group: TaskGroup, email: str, in_use: bool, members: list[Task]) -> Model:
-    item = TaskRead if model is TaskGroupRead else TaskReadSlim
+def view(model: type[Model], group: TaskGroup, email: str, in_use: bool, members: list[Task]) -> Model:
+    """What the contract shows of a group."""
+    item = TaskReadSlim if model is TaskGroupReadSlim else TaskRead
     fields: dict[str, Any] = {
         column.key: getattr(group, column.key) for column in group.__table__.columns if column.key != "env_info"
     }
@@ -71,7 +73,7 @@ async def list_task_groups(
     ordered = sorted(chosen.values(), key=lambda row: version_key(row[0].version), reverse=True)
     ordered.sort(key=lambda row: row[0].pkg_name)
     return [
-        (name, [_read(TaskGroupReadSlim, group, email, used, members[group.id]) for group, email, used, _ in versions])
+        (name, [view(TaskGroupReadSlim, group, email, used, members[group.id]) for group, email, used, _ in versions])
         for name, versions in groupby(ordered, key=lambda row: row[0].pkg_name)
     ]
 
@@ -88,8 +90,8 @@ async def list_activities(
     timestamp_started_min: AwareDatetime | None = None,
 ) -> object:
     filters: dict[str, Any] = {
-        "id": None if task_group_activity_id is None else known(task_group_activity_id),
-        "taskgroupv2_id": None if taskgroupv2_id is None else known(taskgroupv2_id),
+        "id": known_if_given(task_group_activity_id),
+        "taskgroupv2_id": known_if_given(taskgroupv2_id),
         "pkg_name": pkg_name,
         "status": status,
         "action": action,
@@ -110,7 +112,7 @@ async def read_activity(principal: Guest, session: Session, task_group_activity_
 
 @router.get("/{task_group_id}/", response_model=TaskGroupRead)
 async def read_task_group(principal: Guest, session: Session, task_group_id: PathId) -> object:
-    return await _whole(session, await access.task_group(session, principal, task_group_id))
+    return await whole(session, await access.task_group(session, principal, task_group_id), TaskGroupRead)
 
 
 @router.patch("/{task_group_id}/", response_model=TaskGroupRead)
@@ -123,10 +125,11 @@ async def update_task_group(
         if body.user_group_id is not None:
             await access.member_of(session, principal, body.user_group_id)
         group.user_group_id = body.user_group_id
-    return await _whole(session, group)
+    return await whole(session, group, TaskGroupRead)
 
 
-async def _whole(session: Session, group: TaskGroup) -> TaskGroupRead:
+async def whole(session: Session, group: TaskGroup, model: type[Whole]) -> Whole:
+    """One group with all that its tasks have."""
     email, in_use = await tasks.owner_and_use(session, group.id)
     members = await tasks.of_groups(session, [group.id], slim=False)
-    return _read(TaskGroupRead, group, email, in_use, members[group.id])
+    return view(model, group, email, in_use, members[group.id])

@@ -53,6 +53,9 @@ async def _succeed(
             group.active = True
         case ActivityAction.DELETE:
             await activities.delete_group(session, group.id)
+        case ActivityAction.RESET:
+            group.active = True
+            group.env_info = event.env_info
         case _:
             return f"Unknown action {activity.action}."
     return None

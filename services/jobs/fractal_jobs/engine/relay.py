@@ -11,7 +11,7 @@ from typing import Any
 from fractal_common.bus import Bus, BusError
 from fractal_common.database.models import Batch, OutboxMessage, TaskGroupActivity
 from fractal_common.database.sessions import Database
-from fractal_common.messages import BatchRun, Command, EnvironmentCommand, Event, UnitSpec
+from fractal_common.messages import BatchRun, Command, EnvironmentCommand, EnvironmentFinished, Event, UnitSpec
 from fractal_common.settings import RetentionSettings, load
 from fractal_common.telemetry import get_logger
 from pydantic import TypeAdapter
@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fractal_jobs.domain.slurm_jobs import in_script_order
 from fractal_jobs.domain.states import BatchState
-from fractal_jobs.engine.activities import OPEN
+from fractal_jobs.engine.activities import OPEN, record
 from fractal_jobs.queries import activities, batches, events, outbox, parked
 
 log = get_logger(__name__)
@@ -90,6 +90,11 @@ async def _render(session: AsyncSession, row: OutboxMessage) -> Command | Event 
 async def _environment(session: AsyncSession, activity_id: int) -> EnvironmentCommand | None:
     activity = await session.get(TaskGroupActivity, activity_id)
     if activity is None or activity.status not in OPEN or activity.command is None:
+        return None
+    if activity.command["path"] is None:
+        # Tasks without an environment of ours: the cluster has nothing of them, and their end needs no agent.
+        log_text = f"Task group {activity.taskgroupv2_id} has no folder: only its tasks go."
+        await record(session, EnvironmentFinished(activity_id=activity_id, succeeded=True, log=log_text))
         return None
     archive = await activities.archive(session, activity_id)
     content = (

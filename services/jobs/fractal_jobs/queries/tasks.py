@@ -14,7 +14,7 @@ from fractal_common.database.models import (
     UserGroup,
     WorkflowTask,
 )
-from sqlalchemy import ColumnElement, delete, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -127,6 +127,12 @@ async def activities(session: AsyncSession, user_id: int, filters: dict[str, Any
     return list(await session.scalars(statement))
 
 
+async def lock_group(session: AsyncSession, group: TaskGroup) -> bool:
+    """The group's row for as long as the transaction lasts, read again; False if it is gone."""
+    statement = select(TaskGroup).where(TaskGroup.id == group.id).with_for_update()
+    return await session.scalar(statement.execution_options(populate_existing=True)) is not None
+
+
 async def ongoing(session: AsyncSession, group_id: int) -> Sequence[TaskGroupActivity]:
     """Actions on the group that are not over; a pending one counts as well: it will run."""
     statement = select(TaskGroupActivity).where(
@@ -161,9 +167,3 @@ async def task_in_use(session: AsyncSession, group_id: int) -> int | None:
 async def env_info(session: AsyncSession, group_id: int) -> str | None:
     """Frozen requirements of a group's environment."""
     return await session.scalar(select(TaskGroup.env_info).where(TaskGroup.id == group_id))
-
-
-async def delete_group(session: AsyncSession, group_id: int) -> None:
-    """With its tasks."""
-    await session.execute(delete(Task).where(Task.taskgroupv2_id == group_id))
-    await session.execute(delete(TaskGroup).where(TaskGroup.id == group_id))

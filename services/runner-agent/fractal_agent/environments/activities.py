@@ -15,7 +15,9 @@ from fractal_common.messages import (
 from fractal_common.telemetry import get_logger
 
 from fractal_agent.batchdir import write_json
-from fractal_agent.environments.pip import Outcome, PipEnvironment
+from fractal_agent.environments.directory import Outcome
+from fractal_agent.environments.pip import PipEnvironment
+from fractal_agent.environments.pixi import PixiEnvironment
 from fractal_agent.environments.steps import ActivityLog, StepError
 from fractal_agent.reporting import PUBLISH_RETRY_S, Publish
 from fractal_agent.settings import Confinement
@@ -94,12 +96,18 @@ class Activities:
                 return  # the next one tells more, and the end everything
 
         activity_log = ActivityLog(report)
-        environment = PipEnvironment(command, self._confinement.check(command.path), self._tasks_dir, activity_log)
+        path = self._confinement.check(command.path)
+        environment = (
+            PixiEnvironment(command, path, activity_log)
+            if command.origin == "pixi"
+            else PipEnvironment(command, path, self._tasks_dir, activity_log)
+        )
         actions = {
             EnvironmentAction.COLLECT: environment.collect,
             EnvironmentAction.DEACTIVATE: environment.deactivate,
             EnvironmentAction.REACTIVATE: environment.reactivate,
             EnvironmentAction.DELETE: environment.delete,
+            EnvironmentAction.RESET: environment.reset,
         }
         await activity_log.write(f"Task {command.action} - start", checkpoint=True)
         outcome: Outcome | None = None

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from fractal_jobs.api.admin import accounting, jobs, projects, tasks
+from fractal_jobs.api.admin import accounting, jobs, lifecycle, projects, taskgroups, tasks
 
 router = APIRouter(prefix="/admin/v2", tags=["Admin area"])
-for module in (projects, jobs, tasks, accounting):
+for module in (projects, jobs, tasks, taskgroups, lifecycle, accounting):
     router.include_router(module.router)

@@ -1,8 +1,11 @@
 """What only administrators send and see."""
 
+from typing import Annotated
+
 from fractal_common.http.timestamps import IsoTime
-from fractal_common.types import RunStatus
-from pydantic import AwareDatetime, EmailStr, Field
+from fractal_common.types import NonEmptyStr, PythonVersion, RunStatus
+from fractal_common.types.collections import strip_keys
+from pydantic import AwareDatetime, BeforeValidator, EmailStr, Field, Json
 
 from fractal_jobs.api.schemas.base import Lenient, Read, Strict
 from fractal_jobs.api.schemas.projects import ProjectRead
@@ -84,3 +87,19 @@ class TaskInfo(Read):
 class TaskGroupReadSuperuser(TaskGroupRead):
     user_id: int
     resource_id: int
+
+
+Pins = Annotated[dict[NonEmptyStr, NonEmptyStr], BeforeValidator(strip_keys)]
+
+
+class TaskGroupOverridesPip(Strict):
+    """What a reset changes: pins always, the others if given."""
+
+    pip_extras: str | None = None
+    python_version: PythonVersion | None = None
+    pinned_package_versions_pre: Json[Pins] = Field(default_factory=dict[str, str])
+    pinned_package_versions_post: Json[Pins] = Field(default_factory=dict[str, str])
+
+
+class TaskGroupOverridesPixi(Strict):
+    use_pixi_lockfile: bool = False

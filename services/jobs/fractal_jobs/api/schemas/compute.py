@@ -8,6 +8,7 @@ from fractal_common.types import AbsolutePathStr, DictStrStr, NonEmptyStr, Posit
 from pydantic import AfterValidator, BaseModel, Discriminator, Tag, TypeAdapter, model_validator
 
 from fractal_jobs.api.schemas.base import Lenient, Read, Strict
+from fractal_jobs.api.schemas.pixi import pixi_config
 
 MAX_INT = 2**31 - 1
 MEMORY_UNITS_MB = {"M": 1, "G": 1000, "T": 1_000_000}
@@ -81,12 +82,6 @@ class SlurmRunnerConfig(Strict):
     user_local_exports: DictStrStr = {}
 
 
-def _pixi_is_off(value: dict[str, Any]) -> dict[str, Any]:
-    if value:
-        raise ValueError("pixi is not supported by this release: `{}` is accepted.")
-    return value
-
-
 def _storable(value: int) -> int:
     if abs(value) > MAX_INT:
         raise ValueError(f"must be between -{MAX_INT} and {MAX_INT}")
@@ -96,7 +91,7 @@ def _storable(value: int) -> int:
 class _Resource(Lenient):
     name: NonEmptyStr
     tasks_python_config: TasksPythonConfig
-    tasks_pixi_config: Annotated[dict[NonEmptyStr, Any], AfterValidator(_pixi_is_off)]
+    tasks_pixi_config: Annotated[dict[NonEmptyStr, Any], AfterValidator(pixi_config)]
     tasks_local_dir: AbsolutePathStr
     jobs_local_dir: AbsolutePathStr
     jobs_poll_interval: Annotated[int, AfterValidator(_storable)] = 5
@@ -122,6 +117,12 @@ class SlurmSshResource(_Resource):
     jobs_runner_config: SlurmRunnerConfig
     jobs_slurm_python_worker: AbsolutePathStr
     host: NonEmptyStr
+
+    @model_validator(mode="after")
+    def _pixi_runs_in_slurm(self) -> Self:
+        if self.tasks_pixi_config and self.tasks_pixi_config["SLURM_CONFIG"] is None:
+            raise ValueError("`tasks_pixi_config` must include `SLURM_CONFIG`.")
+        return self
 
 
 class _Profile(Lenient):
