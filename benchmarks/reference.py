@@ -20,14 +20,23 @@ EMAIL = "admin@example.org"
 class Reference:
     """Installed into a folder of its own; uses a database of its own beside ours."""
 
-    def __init__(self, folder: Path, python: str, database: dict[str, str]) -> None:
-        """`python`: 3.12 or newer, for the virtual environment; `database`: the `POSTGRES_*` of a running server."""
+    def __init__(
+        self,
+        folder: Path,
+        python: str,
+        database: dict[str, str],
+        *,
+        venv: Path | None = None,
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        """`python`: 3.12 or newer, for the virtual environment; `database`: the `POSTGRES_*` of a running server.
+
+        An environment in `venv` is used again; `settings` are variables of the server.
+        """
         self.folder = folder
         folder.mkdir()
         folder.chmod(0o777)
-        subprocess.run([python, "-m", "venv", str(folder / "venv")], check=True)
-        pip = [str(folder / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, f"fractal-server=={VERSION}"], check=True, stderr=subprocess.DEVNULL)
+        self._bin = install(venv or folder / "venv", python)
         with psycopg.connect(
             host=database["POSTGRES_HOST"],
             port=database["POSTGRES_PORT"],
@@ -44,15 +53,16 @@ class Reference:
             "JWT_SECRET_KEY": secrets.token_urlsafe(32),
             "JWT_EXPIRE_SECONDS": "36000",
             "FRACTAL_RUNNER_BACKEND": "local",
+            **(settings or {}),
         }
-        password = secrets.token_urlsafe(12)
+        self.password = password = secrets.token_urlsafe(12)
         self._fractalctl("set-db")
         admin = ["--admin-email", EMAIL, "--admin-pwd", password, "--admin-project-dir", str(folder / "projects")]
         self._fractalctl("init-db-data", "--resource", "default", "--profile", "default", *admin)
         port = free_port()
         with (folder / "server.log").open("wb") as output:
             self._process = subprocess.Popen(
-                [str(folder / "venv" / "bin" / "fractalctl"), "start", "--port", str(port)],
+                [str(self._bin / "fractalctl"), "start", "--port", str(port)],
                 cwd=folder,
                 env=self._environment,
                 stdout=output,
@@ -62,7 +72,7 @@ class Reference:
         self._log_in(password)
 
     def _fractalctl(self, *arguments: str) -> None:
-        argv = [str(self.folder / "venv" / "bin" / "fractalctl"), *arguments]
+        argv = [str(self._bin / "fractalctl"), *arguments]
         done = subprocess.run(argv, cwd=self.folder, env=self._environment, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"reference: {arguments[0]}: {done.stderr}")
@@ -116,6 +126,16 @@ class Reference:
         self.http.close()
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(30)
+
+
+def install(venv: Path, python: str) -> Path:
+    """The folder of its programs; an environment that is there already is left as it is."""
+    programs = venv / "bin"
+    if not (programs / "fractalctl").exists():
+        subprocess.run([python, "-m", "venv", str(venv)], check=True)
+        pip = [str(programs / "python"), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, f"fractal-server=={VERSION}"], check=True, stderr=subprocess.DEVNULL)
+    return programs
 
 
 def free_port() -> int:

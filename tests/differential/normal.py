@@ -1,0 +1,88 @@
+"""Answers of two servers made comparable: ids, times, folders and other accidents become names.
+
+Both databases start every table's ids at a million of its own, so an id tells which table it belongs to, wherever it
+appears: in a field, in a text, in the name of a folder.
+"""
+
+import re
+from typing import Any
+
+STEP = 1_000_000
+NUMBER = re.compile(r"(?<![\d.])0*(\d{7,9})(?!\d)")
+TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?")
+STAMP = re.compile(r"_\d{8}_\d{6}")
+PYTHON_SET = re.compile(r"\{('[^{}']'(?:, '[^{}']')+)\}")
+# Lists whose order is free in the contract.
+UNORDERED = {"types"}
+# Fields that differ by what they are.
+VOLATILE = {"access_token": "<token>"}
+
+
+class Normaliser:
+    """Of one server: what its ids and folders are called."""
+
+    def __init__(self, tables: list[str], folders: dict[str, str]) -> None:
+        self._tables = tables
+        self._folders = sorted(folders.items(), key=lambda item: -len(item[0]))
+        self._names: dict[int, str] = {}
+
+    def remember(self, name: str, value: int) -> None:
+        self._names.setdefault(value, name)
+
+    def value(self, value: Any, key: str = "") -> Any:
+        if key in VOLATILE:
+            return VOLATILE[key]
+        match value:
+            case dict():
+                return {self.text(name): self.value(item, name) for name, item in value.items()}
+            case list():
+                items = [self.value(item, key) for item in value]
+                return sorted(items, key=str) if key in UNORDERED else items
+            case bool():
+                return value
+            case int():
+                return self._id(value) if value >= STEP else value
+            case str():
+                return self.text(value)
+            case _:
+                return value
+
+    def text(self, text: str) -> str:
+        for folder, name in self._folders:
+            text = text.replace(folder, name)
+        text = STAMP.sub("_<stamp>", TIME.sub(lambda match: f"<time{match.group(2) or ''}>", text))
+        text = PYTHON_SET.sub(lambda match: f"{{{', '.join(sorted(match.group(1).split(', ')))}}}", text)
+        return NUMBER.sub(lambda match: str(self._id(int(match.group(1)))), text)
+
+    def _id(self, value: int) -> Any:
+        if value in self._names:
+            return f"<{self._names[value]}>"
+        table = value // STEP - 1
+        return f"<{self._tables[table]}>" if table < len(self._tables) else value
+
+
+def differences(theirs: Any, ours: Any, where: str = "") -> list[str]:
+    """One line for each place where two values differ."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        lines: list[str] = []
+        for key in sorted(theirs.keys() | ours.keys()):
+            if key not in ours:
+                lines.append(f"{where}.{key}: {_short(theirs[key])}, ours is missing")
+            elif key not in theirs:
+                lines.append(f"{where}.{key}: is missing, ours {_short(ours[key])}")
+            else:
+                lines += differences(theirs[key], ours[key], f"{where}.{key}")
+        return lines
+    if isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
+        return [
+            line
+            for number, pair in enumerate(zip(theirs, ours, strict=True))
+            for line in differences(*pair, f"{where}[{number}]")
+        ]
+    same = theirs == ours and type(theirs) is type(ours)
+    return [] if same else [f"{where}: {_short(theirs)}, ours {_short(ours)}"]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 400 else f"{text[:400]}… ({len(text)})"

@@ -1,0 +1,7 @@
+"""To come."""
+
+from ..pair import Pair
+
+
+def run(pair: Pair) -> None:
+    pass
