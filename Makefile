@@ -10,7 +10,7 @@ OIDC := .venv-oidc
 PACKAGES := libs/common services/auth services/jobs services/runner-agent services/standalone
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types test test-compose test-slurm chaos lock clean
+.PHONY: help install lint types test test-compose test-slurm chaos differential lock clean
 
 help:  ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,11 @@ chaos: install  ## Two hundred random faults (CHAOS_SEEDS=17:17 replays one)
 
 record-messages: install  ## Write down the messages' fields, which later releases must keep
 	$(BIN)/python -m tests.unit.messages.record
+
+REFERENCE_PYTHON ?= python3.12
+
+differential: install  ## The public fractal-server beside ours: same requests, differences and times (not part of test)
+	$(BIN)/python -m tests.differential --python $(REFERENCE_PYTHON) --speed
 
 lock: install  ## Pin the requirements again, with hashes and without index addresses
 	for name in requirements requirements-embedded requirements-dev requirements-client requirements-oidc; do \

@@ -22,19 +22,21 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", choices=list(SCENARIOS), help="these scenarios instead of all")
     parser.add_argument("--speed", action="store_true", help="the table of times, after the comparison")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="fractal-differential-", ignore_cleanup_errors=True) as directory:
-        with both(Path(directory), options.python, options.venv) as pair:
-            for name in SCENARIOS if options.only is None else options.only:
-                pair.scenario = name
-                SCENARIOS[name](pair)
-            print(f"{len(pair.sent)} requests, {len(pair.unexplained)} unexplained differences")
-            for line in pair.unexplained:
-                print(f"  {line}")
-            for reason, number in sorted(pair.explained.items()):
-                print(f"  explained {number:4} × {reason}")
-            if options.only is None:
-                coverage.report(pair)
-            missed = speed.report(pair, Path(directory)) if options.speed else False
+    with (
+        tempfile.TemporaryDirectory(prefix="fractal-differential-", ignore_cleanup_errors=True) as directory,
+        both(Path(directory), options.python, options.venv) as pair,
+    ):
+        for name in SCENARIOS if options.only is None else options.only:
+            pair.scenario = name
+            SCENARIOS[name](pair)
+        print(f"{len(pair.sent)} requests, {len(pair.unexplained)} unexplained differences")
+        for line in pair.unexplained:
+            print(f"  {line}")
+        for reason, number in sorted(pair.explained.items()):
+            print(f"  explained {number:4} × {reason}")
+        if options.only is None:
+            coverage.report(pair)
+        missed = speed.report(pair, Path(directory)) if options.speed else False
     return 1 if pair.unexplained or missed else 0
 
 

@@ -11,6 +11,7 @@ STEP = 1_000_000
 NUMBER = re.compile(r"(?<![\d.])0*(\d{7,9})(?!\d)")
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?")
 STAMP = re.compile(r"_\d{8}_\d{6}")
+PYDANTIC = re.compile(r"errors\.pydantic\.dev/[\d.]+/")
 PYTHON_SET = re.compile(r"\{('[^{}']'(?:, '[^{}']')+)\}")
 # Lists whose order is free in the contract.
 UNORDERED = {"types"}
@@ -48,6 +49,7 @@ class Normaliser:
                 return value
 
     def text(self, text: str) -> str:
+        text = PYDANTIC.sub("errors.pydantic.dev/", text)
         for folder, name in self._folders:
             text = text.replace(folder, name)
         text = STAMP.sub("_<stamp>", TIME.sub(lambda match: f"<time{match.group(2) or ''}>", text))

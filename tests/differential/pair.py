@@ -12,6 +12,7 @@ from .explained import explanation
 from .normal import Normaliser, differences
 
 VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+FILLED = {"json", "params", "data"}
 POLL_S = 0.1
 
 
@@ -50,7 +51,9 @@ class Side:
         return self.variables[match.group(1) or match.group(2)]
 
     def send(self, who: str, method: str, path: str, arguments: dict[str, Any]) -> httpx.Response:
-        parts = {key: self.filled(item) if key in {"json", "params", "data"} else item for key, item in arguments.items()}
+        parts = {
+            key: self.filled(item) if key in {"json", "params", "data"} else item for key, item in arguments.items()
+        }
         # Errors close the reference's connections, sometimes only after the next request was sent.
         for _ in range(3):
             try:
@@ -156,12 +159,15 @@ class Pair:
 def _public(body: Any) -> Any:
     """Validation errors without what was given, which clients do not look at."""
     if isinstance(body, dict) and isinstance(body.get("detail"), list):
-        kept = [
-            {key: value for key, value in item.items() if key in {"type", "loc", "msg"}} if isinstance(item, dict) else item
-            for item in body["detail"]
-        ]
-        return body | {"detail": kept}
+        return body | {"detail": [_what_clients_read(item) for item in body["detail"]]}
     return body
+
+
+def _what_clients_read(item: Any) -> Any:
+    if not isinstance(item, dict):
+        return item
+    location = [re.sub(r"function-\w+\[.*", "<validator>", str(part)) for part in item.get("loc", [])]
+    return {"type": item.get("type"), "msg": item.get("msg"), "loc": location}
 
 
 def _body(answer: httpx.Response) -> Any:

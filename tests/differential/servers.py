@@ -9,15 +9,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
-from benchmarks.reference import EMAIL, Reference
 from psycopg import sql
+
+from benchmarks.reference import EMAIL, Reference
 
 from .normal import STEP, Normaliser
 from .pair import Pair, Side
 
 PASSWORD = "a password of a difference"
-PEOPLE = {"u1": {}, "u2": {}, "guest": {"is_guest": True}, "stranger": {"profile_id": None}, "unverified": {"is_verified": False}}
+PEOPLE = {
+    "u1": {},
+    "u2": {},
+    "guest": {"is_guest": True},
+    "stranger": {"profile_id": None},
+    "unverified": {"is_verified": False},
+}
 DATABASES = {"ours": "fractal", "theirs": "reference"}
 
 
@@ -38,8 +46,12 @@ def both(folder: Path, python: str, venv: Path | None) -> Generator[Pair]:
         try:
             tables = _spread_ids(database)
             runtime = json.loads((home / "runtime.json").read_text())
-            ours = Side("ours", runtime["url"], Normaliser(tables, _folders(home, shared, home / "jobs", home / "tasks")))
-            folders = _folders(reference.folder, shared, reference.folder / "data-jobs", reference.folder / "data-tasks")
+            ours = Side(
+                "ours", runtime["url"], Normaliser(tables, _folders(home, shared, home / "jobs", home / "tasks"))
+            )
+            folders = _folders(
+                reference.folder, shared, reference.folder / "data-jobs", reference.folder / "data-tasks"
+            )
             theirs = Side("reference", str(reference.http.base_url), Normaliser(tables, folders))
             ours.login("admin", EMAIL, (home / "secrets" / "admin_password").read_text())
             theirs.login("admin", EMAIL, reference.password)
@@ -103,8 +115,6 @@ def _spread_ids(database: dict[str, str]) -> list[str]:
 
 def _people(side: Side, shared: Path) -> None:
     profile = side.people["admin"].get("/admin/v2/profile/").raise_for_status().json()[0]["id"]
-    import httpx
-
     side.people["nobody"] = httpx.Client(base_url=side.url, timeout=60)
     for who, changes in PEOPLE.items():
         directory = str(shared / who)

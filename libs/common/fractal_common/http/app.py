@@ -46,8 +46,24 @@ class SlowRequestLog:
             log.warning(f"{scope['method']} {path}?{query}, {status}, {seconds:.2f}, {shown}")
 
 
+class WithoutContent:
+    """A 204 says nothing of a content type: there is none."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def bare(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 204:
+                message["headers"] = [header for header in message["headers"] if header[0] != b"content-type"]
+            await send(message)
+
+        await self.app(scope, receive, bare if scope["type"] == "http" else send)
+
+
 def prepare(app: FastAPI, *, long_request_time_s: float) -> FastAPI:
     """Install what is common to all services."""
     install_error_handlers(app)
+    app.add_middleware(WithoutContent)
     app.add_middleware(SlowRequestLog, threshold_s=long_request_time_s)
     return app

@@ -7,6 +7,7 @@ from fastapi import Depends, HTTPException
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 Item = TypeVar("Item")
+MAX_OFFSET = 2**63 - 1  # of Postgres
 
 
 class PaginationRequest(BaseModel):
@@ -23,7 +24,7 @@ class PaginationRequest(BaseModel):
 
     @property
     def offset(self) -> int:
-        return (self.page - 1) * (self.page_size or 0)
+        return min((self.page - 1) * (self.page_size or 0), MAX_OFFSET)
 
 
 class Page(BaseModel, Generic[Item]):

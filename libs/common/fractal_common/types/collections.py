@@ -14,6 +14,8 @@ def strip_keys(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     given = cast("dict[Any, Any]", value)
+    if all(isinstance(key, str) and key and not (key[0].isspace() or key[-1].isspace()) for key in given):
+        return given
     stripped = {key.strip() if isinstance(key, str) else key: item for key, item in given.items()}
     if "" in stripped:
         raise ValueError(f"Empty string in {[key.strip() if isinstance(key, str) else key for key in given]}.")

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, HTTPException
 from fractal_common.database.models import Dataset, Project
 from fractal_common.http.pagination import Page, Pagination
+from pydantic import TypeAdapter
 
 from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, WRITE, PathId
@@ -19,12 +20,12 @@ from fractal_jobs.api.schemas.projects import (
     SingleImage,
 )
 from fractal_jobs.api.transactions import Session
-from fractal_jobs.domain.images import Image
 from fractal_jobs.domain.names import slug
 from fractal_jobs.domain.paths import is_below, join
 from fractal_jobs.queries import images, projects
 
 router = APIRouter()
+_image_list = TypeAdapter(list[SingleImage])
 
 
 def _read(dataset: Dataset, project: Project) -> DatasetRead:
@@ -127,8 +128,7 @@ async def import_dataset(principal: Writer, session: Session, project_id: PathId
     dataset = Dataset(name=body.name, project_id=project.id, zarr_dir=body.zarr_dir, is_starred=False)
     session.add(dataset)
     await session.flush()
-    rows = [Image(image.zarr_url, image.origin, image.attributes, image.types) for image in body.images]
-    await images.import_all(session, dataset.id, rows)
+    await images.import_all(session, dataset.id, _image_list.dump_json(body.images).decode())
     return _read(dataset, project)
 
 

@@ -22,7 +22,7 @@ from fractal_jobs.api.schemas.jobs import (
 from fractal_jobs.api.schemas.projects import ImageFilters
 from fractal_jobs.api.transactions import Session
 from fractal_jobs.domain.images import STATUS_ATTRIBUTE
-from fractal_jobs.queries import folders, history, images, scheduler
+from fractal_jobs.queries import folders, history, images, imagestatus, imagesummaries, scheduler
 from fractal_jobs.queries.workflows import task_name
 
 router = APIRouter(prefix="/project/{project_id}/status")
@@ -103,7 +103,7 @@ async def list_images(
     include_warnings: bool = False,
 ) -> object:
     await _check(session, principal, project_id, dataset_id, workflowtask_id)
-    total, rows = await history.images_with_status(
+    total, rows = await imagestatus.page(
         session,
         dataset_id,
         workflowtask_id,
@@ -111,7 +111,7 @@ async def list_images(
         offset=pagination.offset,
         limit=pagination.page_size,
     )
-    attributes, types = await images.aggregate(session, dataset_id)
+    summary = await imagesummaries.summary(session, dataset_id)
     items = [
         ImageWithStatus.model_construct(
             zarr_url=image.zarr_url,
@@ -127,8 +127,8 @@ async def list_images(
         page_size=pagination.page_size or total,
         total_count=total,
         items=items,
-        attributes={**attributes, STATUS_ATTRIBUTE: ALL_STATUSES},
-        types=types,
+        attributes={**summary.attributes, STATUS_ATTRIBUTE: ALL_STATUSES},
+        types=summary.type_names,
     )
 
 

@@ -10,7 +10,7 @@ from fractal_jobs.api.responses import empty
 from fractal_jobs.api.schemas.projects import ImagePage, ImageQuery, SingleImage, SingleImageUpdate
 from fractal_jobs.api.transactions import Session
 from fractal_jobs.domain.images import Image
-from fractal_jobs.queries import images
+from fractal_jobs.queries import images, imagesummaries
 
 router = APIRouter(prefix="/project/{project_id}/dataset/{dataset_id}/images")
 
@@ -74,12 +74,12 @@ async def query_images(
     total, page, rows = await images.page(
         session, dataset.id, filters, page=pagination.page, page_size=pagination.page_size, clamp=True
     )
-    attributes, types = await images.aggregate(session, dataset.id)
+    summary = await imagesummaries.summary(session, dataset.id)
     return ImagePage(
         current_page=page,
         page_size=pagination.page_size or total,
         total_count=total,
         items=[read(row) for row in rows],
-        attributes=attributes,
-        types=types,
+        attributes=summary.attributes,
+        types=summary.type_names,
     )

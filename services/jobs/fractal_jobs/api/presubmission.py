@@ -8,7 +8,7 @@ from fractal_jobs.api.access import READ, PathId, known
 from fractal_jobs.api.principals import Guest
 from fractal_jobs.api.schemas.projects import ImageFilters
 from fractal_jobs.api.transactions import Session
-from fractal_jobs.queries import history, workflows
+from fractal_jobs.queries import imagestatus, workflows
 from fractal_jobs.queries.images import Filters
 
 router = APIRouter(prefix="/project/{project_id}/dataset/{dataset_id}/images")
@@ -27,9 +27,9 @@ async def verify_unique_types(
     _, dataset = await access.dataset(session, principal, project_id, dataset_id, READ)
     query = body or ImageFilters()
     filters = Filters(query.type_filters, query.attribute_filters)
-    _, rows = await history.images_with_status(session, dataset.id, known(workflowtask_id), filters)
-    names = {name for image, _, _ in rows for name in image.types}
-    return sorted(name for name in names if len({image.types.get(name, False) for image, _, _ in rows}) > 1)
+    found = await imagestatus.type_combinations(session, dataset.id, known(workflowtask_id), filters)
+    names = {name for types in found for name in types}
+    return sorted(name for name in names if len({types.get(name, False) for types in found}) > 1)
 
 
 @router.post("/non-processed/", response_model=list[str])
@@ -49,5 +49,4 @@ async def list_non_processed(
         return []
     _, dataset = await access.dataset(session, principal, project_id, dataset_id, READ)
     filters = Filters(body.type_filters, body.attribute_filters)
-    _, rows = await history.images_with_status(session, dataset.id, previous[0].id, filters)
-    return [image.zarr_url for image, status, _ in rows if status != "done"]
+    return await imagestatus.unfinished(session, dataset.id, previous[0].id, filters)

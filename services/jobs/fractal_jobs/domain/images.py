@@ -21,9 +21,13 @@ class Image:
     types: Types = field(default_factory=dict[str, bool])
 
 
+def types_match(types: Types, filters: Types) -> bool:
+    """A type that an image does not have counts as false."""
+    return all(types.get(key, False) == value for key, value in filters.items())
+
+
 def matches_types(image: Image, filters: Types) -> bool:
-    """A type that the image does not have counts as false."""
-    return all(image.types.get(key, False) == value for key, value in filters.items())
+    return types_match(image.types, filters)
 
 
 def matches_attributes(image: Image, filters: Mapping[str, Sequence[Any]]) -> bool:

@@ -1,14 +1,19 @@
 """Directories of datasets, local or in S3."""
 
 import os
+from collections.abc import Callable
 
 
 def is_below(path: str, base: str) -> bool:
     """Whether `path` is `base` or below it, segment by segment; local and S3 paths never are below each other."""
-    if path.startswith("s3://") != base.startswith("s3://"):
-        return False
-    path, base = normalise(path), normalise(base)
-    return path == base or path.startswith(base.rstrip("/") + "/")
+    return below(base)(normalise(path))
+
+
+def below(base: str) -> Callable[[str], bool]:
+    """The same question for many paths, which are normalised already."""
+    base = normalise(base)
+    inside = base.rstrip("/") + "/"
+    return lambda path: path == base or path.startswith(inside)
 
 
 def normalise(path: str) -> str:

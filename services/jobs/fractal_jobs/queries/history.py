@@ -1,4 +1,4 @@
-"""History as pages show it: runs with counts, units, and images with their status."""
+"""History as pages show it: runs with counts, units, failures."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 from fractal_common.database.models import (
     Batch,
     Dataset,
-    DatasetImage,
     HistoryImageCache,
     HistoryRun,
     HistoryUnit,
@@ -15,13 +14,8 @@ from fractal_common.database.models import (
     Workflow,
     WorkflowTask,
 )
-from sqlalchemy import ColumnElement, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
-
-from fractal_jobs.domain.images import STATUS_ATTRIBUTE, Image
-from fractal_jobs.queries.images import Filters
-from fractal_jobs.queries.units import UNSET
 
 
 async def workflow_task(session: AsyncSession, workflowtask_id: int) -> WorkflowTask | None:
@@ -118,70 +112,6 @@ async def latest_unit_of_image(
         )
     )
     return await session.scalar(statement)
-
-
-async def images_with_status(
-    session: AsyncSession,
-    dataset_id: int,
-    workflowtask_id: int,
-    filters: Filters,
-    *,
-    offset: int = 0,
-    limit: int | None = None,
-) -> tuple[int, list[tuple[Image, str, bool | None]]]:
-    """Total count, and images by URL with their status for the workflow task and whether their unit has warnings.
-
-    The status can be filtered on, as the pseudo-attribute that clients know.
-    """
-    attributes = dict(filters.attributes)
-    wanted = attributes.pop(STATUS_ATTRIBUTE, None)
-    condition = Filters(filters.types, attributes).conditions(dataset_id)
-    if wanted is None:
-        # The page first, and the status of its images then: whatever the planner thinks, no others are looked up.
-        total = await session.scalar(select(func.count()).select_from(DatasetImage).where(condition))
-        chosen = select(DatasetImage).where(condition).order_by(DatasetImage.zarr_url, DatasetImage.copy)
-        image = aliased(DatasetImage, chosen.offset(offset).limit(limit).subquery())
-        page = _with_status(image, dataset_id, workflowtask_id).order_by(image.zarr_url, image.copy)
-    else:
-        status = func.coalesce(HistoryUnit.status, UNSET).in_([str(value) for value in wanted])
-        found = _with_status(DatasetImage, dataset_id, workflowtask_id).where(condition, status)
-        counted = found.add_columns(func.count().over().label("total"))
-        page = counted.order_by(DatasetImage.zarr_url, DatasetImage.copy).offset(offset).limit(limit)
-        rows = list(await session.execute(page))
-        if not rows and offset:
-            # Beyond the end there is no row to carry the count.
-            total = await session.scalar(select(func.count()).select_from(found.subquery()))
-        else:
-            total = rows[0][6] if rows else 0
-        return total or 0, [_row(row) for row in rows]
-    return total or 0, [_row(row) for row in await session.execute(page)]
-
-
-def _row(row: Sequence[Any]) -> tuple[Image, str, bool | None]:
-    return Image(row[0], row[1], row[2], row[3]), row[4], row[5]
-
-
-def _with_status(image: type[DatasetImage], dataset_id: int, workflowtask_id: int) -> "Select[*tuple[Any, ...]]":
-    """The columns of images, then status and warnings of the newest unit that consumed each."""
-    return (
-        select(
-            image.zarr_url,
-            image.origin,
-            image.attributes,
-            image.types,
-            func.coalesce(HistoryUnit.status, UNSET),
-            HistoryUnit.has_warnings,
-        )
-        .outerjoin(
-            HistoryImageCache,
-            and_(
-                HistoryImageCache.zarr_url == image.zarr_url,
-                HistoryImageCache.dataset_id == dataset_id,
-                HistoryImageCache.workflowtask_id == workflowtask_id,
-            ),
-        )
-        .outerjoin(HistoryUnit, HistoryUnit.id == HistoryImageCache.latest_history_unit_id)
-    )
 
 
 MAX_ERROR_CHARACTERS = 2000

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from fractal_common.database.models import DatasetImage, HistoryImageCache
-from sqlalchemy import TEXT, ColumnElement, and_, cast, delete, func, literal, select, text, update
+from sqlalchemy import TEXT, ColumnElement, ScalarSelect, and_, cast, delete, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fractal_jobs.domain.images import Image
+from fractal_jobs.queries import imagesummaries
 
 
 async def load(session: AsyncSession, dataset_id: int) -> list[Image]:
@@ -53,6 +54,7 @@ async def write(session: AsyncSession, dataset_id: int, images: Sequence[Image])
     if images:
         rows = [_row(image) for image in images]
         await session.execute(WRITE, {"dataset_id": dataset_id, "images": json.dumps(rows)})
+        await imagesummaries.changed(session, dataset_id)
 
 
 async def remove(session: AsyncSession, dataset_id: int, urls: Sequence[str]) -> None:
@@ -60,6 +62,7 @@ async def remove(session: AsyncSession, dataset_id: int, urls: Sequence[str]) ->
         await session.execute(
             delete(DatasetImage).where(DatasetImage.dataset_id == dataset_id, DatasetImage.zarr_url.in_(list(urls)))
         )
+        await imagesummaries.changed(session, dataset_id)
 
 
 IMPORT = text(
@@ -75,12 +78,9 @@ IMPORT = text(
 )
 
 
-async def import_all(session: AsyncSession, dataset_id: int, images: Sequence[Image]) -> None:
-    """Into an empty dataset; URLs may repeat."""
-    if images:
-        await session.execute(
-            IMPORT, {"dataset_id": dataset_id, "images": json.dumps([_row(image) for image in images])}
-        )
+async def import_all(session: AsyncSession, dataset_id: int, images: str) -> None:
+    """A JSON list of images, into an empty dataset; URLs may repeat."""
+    await session.execute(IMPORT, {"dataset_id": dataset_id, "images": images})
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,13 @@ class Filters:
             stored = func.coalesce(DatasetImage.types[key].as_boolean(), False)
             found.append(stored.is_(value))
         for key, values in self.attributes.items():
-            wanted = literal([json.dumps(value) for value in _python_equals(values)], ARRAY(TEXT))
-            found.append(DatasetImage.attributes[key] == func.any(cast(wanted, ARRAY(JSONB))))
+            terms = [json.dumps({str(dataset_id): {key: value}}) for value in _python_equals(values)]
+            found.append(TERMS.bool_op("@>")(func.any(cast(literal(terms, ARRAY(TEXT)), ARRAY(JSONB)))))
         return and_(*found)
+
+
+# What the index of filters has: the attributes of an image, below the id of its dataset.
+TERMS = func.jobs.image_terms(DatasetImage.dataset_id, DatasetImage.attributes, type_=JSONB)
 
 
 def _python_equals(values: Sequence[Any]) -> list[Any]:
@@ -114,12 +118,20 @@ def _python_equals(values: Sequence[Any]) -> list[Any]:
     return found
 
 
+async def count(session: AsyncSession, dataset_id: int, filters: Filters) -> int:
+    """How many images match; the list is not looked at for filters that its summary can answer."""
+    if filters.attributes or filters.zarr_url is not None:
+        condition = filters.conditions(dataset_id)
+        return await session.scalar(select(func.count()).select_from(DatasetImage).where(condition)) or 0
+    return (await imagesummaries.summary(session, dataset_id)).count_of_types(filters.types)
+
+
 async def page(
     session: AsyncSession, dataset_id: int, filters: Filters, *, page: int, page_size: int | None, clamp: bool
 ) -> tuple[int, int, list[Image]]:
     """Total count, the page's number, and its images; with `clamp` a page beyond the end becomes the last one."""
     condition = filters.conditions(dataset_id)
-    total = await session.scalar(select(func.count()).select_from(DatasetImage).where(condition)) or 0
+    total = await count(session, dataset_id, filters)
     if clamp and total and page_size:
         page = min(page, -(-total // page_size))
     statement = (
@@ -132,41 +144,6 @@ async def page(
     return total, page, [Image(*row) for row in await session.execute(statement)]
 
 
-AGGREGATE = text(
-    """
-    SELECT 'attribute', key, value FROM (
-        -- Many images have the same ones: taken apart once each.
-        SELECT DISTINCT a.key, a.value
-        FROM (SELECT DISTINCT attributes FROM jobs.datasetimage WHERE dataset_id = :dataset_id) AS image,
-             jsonb_each(attributes) AS a
-    ) AS attribute
-    UNION ALL
-    SELECT DISTINCT 'type', t.key, NULL::jsonb
-    FROM (SELECT DISTINCT types FROM jobs.datasetimage WHERE dataset_id = :dataset_id) AS image,
-         jsonb_object_keys(types) AS t(key)
-    """
-)
-
-
-async def aggregate(session: AsyncSession, dataset_id: int) -> tuple[dict[str, list[Any]], list[str]]:
-    """Distinct values of every attribute (sorted where they can be), and the names of all types."""
-    attributes: dict[str, set[Any]] = {}
-    types: list[str] = []
-    for kind, key, value in await session.execute(AGGREGATE, {"dataset_id": dataset_id}):
-        if kind == "type":
-            types.append(key)
-        else:
-            attributes.setdefault(key, set()).add(value)
-    return {key: _sorted(values) for key, values in sorted(attributes.items())}, sorted(types)
-
-
-def _sorted(values: set[Any]) -> list[Any]:
-    try:
-        return sorted(values)
-    except TypeError:
-        return sorted(values, key=lambda value: (value.__class__.__name__, str(value)))
-
-
 async def append(session: AsyncSession, dataset_id: int, image: Image) -> bool:
     """False if the dataset has that URL already; concurrent writers of one URL agree on who was first."""
     statement = (
@@ -175,34 +152,44 @@ async def append(session: AsyncSession, dataset_id: int, image: Image) -> bool:
         .on_conflict_do_nothing()
         .returning(DatasetImage.id)
     )
-    return await session.scalar(statement) is not None
+    if await session.scalar(statement) is None:
+        return False
+    await imagesummaries.changed(session, dataset_id)
+    return True
+
+
+def _first(dataset_id: int, zarr_url: str) -> ScalarSelect[int]:
+    """The image of that URL; of an import that repeated it, the first one."""
+    return (
+        select(func.min(DatasetImage.id))
+        .where(DatasetImage.dataset_id == dataset_id, DatasetImage.zarr_url == zarr_url)
+        .scalar_subquery()
+    )
 
 
 async def change(session: AsyncSession, dataset_id: int, zarr_url: str, values: Mapping[str, Any]) -> Image | None:
     """Replace attributes and/or types of an image; None if there is none."""
-    target = (DatasetImage.dataset_id == dataset_id, DatasetImage.zarr_url == zarr_url)
+    target = DatasetImage.id == _first(dataset_id, zarr_url)
     if values:
-        await session.execute(update(DatasetImage).where(*target).values(**values))
-    statement = (
-        select(DatasetImage.zarr_url, DatasetImage.origin, DatasetImage.attributes, DatasetImage.types)
-        .where(*target)
-        .order_by(DatasetImage.id)
-        .limit(1)
-    )
-    row = (await session.execute(statement)).one_or_none()
+        await session.execute(update(DatasetImage).where(target).values(**values))
+        await imagesummaries.changed(session, dataset_id)
+    columns = (DatasetImage.zarr_url, DatasetImage.origin, DatasetImage.attributes, DatasetImage.types)
+    row = (await session.execute(select(*columns).where(target))).one_or_none()
     return None if row is None else Image(*row)
 
 
 async def delete_one(session: AsyncSession, dataset_id: int, zarr_url: str) -> bool:
     """With everything that is remembered of its status; False if there is none."""
-    target = (DatasetImage.dataset_id == dataset_id, DatasetImage.zarr_url == zarr_url)
-    found = list(await session.scalars(delete(DatasetImage).where(*target).returning(DatasetImage.id)))
+    target = DatasetImage.id == _first(dataset_id, zarr_url)
+    if await session.scalar(delete(DatasetImage).where(target).returning(DatasetImage.id)) is None:
+        return False
+    await imagesummaries.changed(session, dataset_id)
     await session.execute(
         delete(HistoryImageCache).where(
             HistoryImageCache.dataset_id == dataset_id, HistoryImageCache.zarr_url == zarr_url
         )
     )
-    return bool(found)
+    return True
 
 
 def _row(image: Image) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-from fractal_common.database.models import Dataset, DatasetImage, Job, Project, ProjectMember, User
+from fractal_common.database.models import Dataset, Job, Project, ProjectMember, User
 from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from fractal_jobs.queries import imagesummaries
 
 
 async def list_of(session: AsyncSession, user_id: int, *, is_owner: bool) -> Sequence[Project]:
@@ -14,7 +16,7 @@ async def list_of(session: AsyncSession, user_id: int, *, is_owner: bool) -> Seq
         .where(
             ProjectMember.user_id == user_id, ProjectMember.is_owner.is_(is_owner), ProjectMember.is_verified.is_(True)
         )
-        .order_by(Project.is_starred.desc(), Project.timestamp_created.desc())
+        .order_by(Project.is_starred.desc(), Project.timestamp_created.desc(), Project.id.desc())
     )
     return list(await session.scalars(statement))
 
@@ -48,7 +50,9 @@ async def submitted_jobs(
 
 async def datasets(session: AsyncSession, project_id: int) -> Sequence[Dataset]:
     statement = (
-        select(Dataset).where(Dataset.project_id == project_id).order_by(Dataset.is_starred.desc(), Dataset.name)
+        select(Dataset)
+        .where(Dataset.project_id == project_id)
+        .order_by(Dataset.is_starred.desc(), Dataset.name, Dataset.id)
     )
     return list(await session.scalars(statement))
 
@@ -70,9 +74,8 @@ async def datasets_page(
         .where(ProjectMember.project_id == Project.id, ProjectMember.is_owner.is_(True))
         .scalar_subquery()
     )
-    images = select(func.count()).where(DatasetImage.dataset_id == Dataset.id).scalar_subquery()
     statement = (
-        select(Dataset, Project, owner, images)
+        select(Dataset, Project, owner, imagesummaries.image_count(Dataset.id))
         .join(Project, Project.id == Dataset.project_id)
         .join(ProjectMember, ProjectMember.project_id == Project.id)
         .where(ProjectMember.user_id == user_id, ProjectMember.is_verified.is_(True))
@@ -84,5 +87,6 @@ async def datasets_page(
     if dataset_name is not None:
         statement = statement.where(func.lower(Dataset.name).like(f"%{dataset_name.lower()}%"))
     total = await session.scalar(select(func.count()).select_from(statement.with_only_columns(Dataset.id).subquery()))
-    page = statement.order_by(Dataset.is_starred.desc(), Dataset.timestamp_created.desc()).offset(offset).limit(limit)
+    newest = (Dataset.is_starred.desc(), Dataset.timestamp_created.desc(), Dataset.id.desc())
+    page = statement.order_by(*newest).offset(offset).limit(limit)
     return total or 0, [(row[0], row[1], row[2], row[3]) for row in await session.execute(page)]

@@ -16,7 +16,14 @@ from fractal_common.database.models.execution import (
     UnitInput,
     UnitResult,
 )
-from fractal_common.database.models.projects import Dataset, DatasetImage, Project, ProjectMember
+from fractal_common.database.models.projects import (
+    Dataset,
+    DatasetImage,
+    ImageChange,
+    ImageSummary,
+    Project,
+    ProjectMember,
+)
 from fractal_common.database.models.tasks import PackageArchive, Task, TaskGroup, TaskGroupActivity
 from fractal_common.database.models.workflows import Workflow, WorkflowTask, WorkflowTemplate
 
@@ -32,6 +39,8 @@ __all__ = [
     "HistoryImageCache",
     "HistoryRun",
     "HistoryUnit",
+    "ImageChange",
+    "ImageSummary",
     "Job",
     "JobEvent",
     "LoginAttempts",

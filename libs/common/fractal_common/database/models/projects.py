@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -83,5 +83,37 @@ class DatasetImage(Base):
     __table_args__ = (
         UniqueConstraint("dataset_id", "zarr_url", "copy"),
         Index("ix_datasetimage_dataset_id_id", "dataset_id", "id"),
+        # Filters by attribute; `jobs.image_terms` puts the dataset's id above the attributes' names.
+        Index(
+            "ix_datasetimage_terms",
+            text("jobs.image_terms(dataset_id, attributes) jsonb_path_ops"),
+            postgresql_using="gin",
+        ),
         SCHEMA,
     )
+
+
+class ImageSummary(Base):
+    """What pages show of a whole image list, as it was in `snapshot`; looked at only while nothing changed since."""
+
+    __tablename__ = "datasetimagesummary"
+    __table_args__ = SCHEMA
+
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("jobs.datasetv2.id", ondelete="CASCADE"), primary_key=True)
+    snapshot: Mapped[str]
+    image_count: Mapped[int]
+    attributes: Mapped[dict[str, list[Any]]] = mapped_column(JSON)
+    """Distinct values of each attribute, sorted."""
+    types: Mapped[list[Any]] = mapped_column(JSON)
+    """Every combination of types that occurs, and how many images have it."""
+
+
+class ImageChange(Base):
+    """A transaction that changed an image list; removed once a summary has seen it."""
+
+    __tablename__ = "datasetimagechange"
+    __table_args__ = SCHEMA
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("jobs.datasetv2.id", ondelete="CASCADE"), index=True)
+    transaction: Mapped[str] = mapped_column(server_default=text("pg_current_xact_id()::text"))

@@ -21,7 +21,7 @@ from fractal_common.types import (
 from pydantic import model_validator
 
 from fractal_jobs.api.schemas.base import Lenient, Read, Strict
-from fractal_jobs.domain.paths import is_below
+from fractal_jobs.domain.paths import below
 
 
 class ProjectCreate(Strict):
@@ -113,7 +113,8 @@ class DatasetImport(Lenient):
 
     @model_validator(mode="after")
     def _images_are_below(self) -> Self:
+        is_inside = below(self.zarr_dir)
         for image in self.images:
-            if not is_below(image.zarr_url, self.zarr_dir):
+            if not is_inside(image.zarr_url):
                 raise ValueError(f"{image.zarr_url=} is not relative to {self.zarr_dir=}.")
         return self
