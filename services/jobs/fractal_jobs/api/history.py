@@ -103,15 +103,16 @@ async def list_images(
     include_warnings: bool = False,
 ) -> object:
     await _check(session, principal, project_id, dataset_id, workflowtask_id)
+    summary = await imagesummaries.summary(session, dataset_id)
     total, rows = await imagestatus.page(
         session,
         dataset_id,
         workflowtask_id,
         images.Filters(body.type_filters, body.attribute_filters),
+        summary,
         offset=pagination.offset,
         limit=pagination.page_size,
     )
-    summary = await imagesummaries.summary(session, dataset_id)
     items = [
         ImageWithStatus.model_construct(
             zarr_url=image.zarr_url,

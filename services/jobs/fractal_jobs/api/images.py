@@ -71,10 +71,10 @@ async def query_images(
     _, dataset = await access.dataset(session, principal, project_id, dataset_id, READ)
     query = body or ImageQuery()
     filters = images.Filters(query.type_filters, query.attribute_filters, query.zarr_url)
-    total, page, rows = await images.page(
-        session, dataset.id, filters, page=pagination.page, page_size=pagination.page_size, clamp=True
-    )
     summary = await imagesummaries.summary(session, dataset.id)
+    total, page, rows = await images.page(
+        session, dataset.id, filters, summary, page=pagination.page, page_size=pagination.page_size
+    )
     return ImagePage(
         current_page=page,
         page_size=pagination.page_size or total,

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fractal_jobs.domain.images import Image
 from fractal_jobs.queries import imagesummaries
+from fractal_jobs.queries.imagesummaries import Summary
 
 
 async def load(session: AsyncSession, dataset_id: int) -> list[Image]:
@@ -118,21 +119,21 @@ def _python_equals(values: Sequence[Any]) -> list[Any]:
     return found
 
 
-async def count(session: AsyncSession, dataset_id: int, filters: Filters) -> int:
+async def count(session: AsyncSession, dataset_id: int, filters: Filters, summary: Summary) -> int:
     """How many images match; the list is not looked at for filters that its summary can answer."""
     if filters.attributes or filters.zarr_url is not None:
         condition = filters.conditions(dataset_id)
         return await session.scalar(select(func.count()).select_from(DatasetImage).where(condition)) or 0
-    return (await imagesummaries.summary(session, dataset_id)).count_of_types(filters.types)
+    return summary.count_of_types(filters.types)
 
 
 async def page(
-    session: AsyncSession, dataset_id: int, filters: Filters, *, page: int, page_size: int | None, clamp: bool
+    session: AsyncSession, dataset_id: int, filters: Filters, summary: Summary, *, page: int, page_size: int | None
 ) -> tuple[int, int, list[Image]]:
-    """Total count, the page's number, and its images; with `clamp` a page beyond the end becomes the last one."""
+    """Total count, the page's number, and its images; a page beyond the end becomes the last one."""
     condition = filters.conditions(dataset_id)
-    total = await count(session, dataset_id, filters)
-    if clamp and total and page_size:
+    total = await count(session, dataset_id, filters, summary)
+    if total and page_size:
         page = min(page, -(-total // page_size))
     statement = (
         select(DatasetImage.zarr_url, DatasetImage.origin, DatasetImage.attributes, DatasetImage.types)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import aliased
 from fractal_jobs.domain.images import STATUS_ATTRIBUTE, Image
 from fractal_jobs.queries import images
 from fractal_jobs.queries.images import Filters
+from fractal_jobs.queries.imagesummaries import Summary
 from fractal_jobs.queries.units import UNSET
 
 STATUS: ColumnElement[str] = func.coalesce(HistoryUnit.status, UNSET)
@@ -32,6 +33,7 @@ async def page(
     dataset_id: int,
     workflowtask_id: int,
     filters: Filters,
+    summary: Summary,
     *,
     offset: int = 0,
     limit: int | None = None,
@@ -41,7 +43,7 @@ async def page(
     condition = plain.conditions(dataset_id)
     if wanted is None:
         # The page first, and the status of its images then: whatever the planner thinks, no others are looked up.
-        total = await images.count(session, dataset_id, plain)
+        total = await images.count(session, dataset_id, plain, summary)
         chosen = select(DatasetImage).where(condition).order_by(DatasetImage.zarr_url, DatasetImage.copy)
         image = aliased(DatasetImage, chosen.offset(offset).limit(limit).subquery())
         rows = await session.execute(_columns(image, dataset_id, workflowtask_id).order_by(image.zarr_url, image.copy))
