@@ -14,6 +14,8 @@ from fractal_common.settings import DatabaseSettings
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 
+from tests.integration.auth.mailbox import smtp_server
+
 from .fractalctl import BIN, fractalctl, initialise
 
 COMMANDS = [
@@ -454,6 +456,23 @@ def test_core_tasks_are_those_of_the_lists(
     done = sync([], base=[])
     assert done.stdout == "Initial count of core tasks: 2\nFinal count of core tasks: 0\n"
     assert core(session) == set()
+
+
+def test_a_failed_synchronisation_is_mailed(
+    configured: Path, bare_environment: dict[str, str], groups: dict[str, int]
+) -> None:
+    pairs = [{"resource_id": groups["here"], "user_group_id": 98765}]
+    (configured / "pairs.json").write_text(json.dumps(pairs))
+    arguments = ("sync-core-tasks", "--resources-and-groups", "pairs.json")
+    mail_folder = configured / "mail"
+    mail_folder.mkdir()
+    with smtp_server(mail_folder, bare_environment) as server:
+        done = fractalctl(configured, bare_environment | server.settings, *arguments)
+        assert done.returncode == 1
+        (message,) = server.messages()
+    assert message["Subject"] == "[Fractal, test instance] Failed core-tasks synchronization"
+    assert "UserGroup [98765] not found." in str(message.get_payload())
+    assert "UserGroup [98765] not found." in done.stderr
 
 
 def test_an_old_script_may_skip_initial_data(configured: Path, bare_environment: dict[str, str]) -> None:

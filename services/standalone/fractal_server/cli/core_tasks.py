@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+from fractal_auth.mail import notify
 from fractal_common.database.sessions import Database
-from fractal_common.settings import database_settings
+from fractal_common.settings import EmailSettings, database_settings, load
 from fractal_jobs.queries import coresync
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -43,6 +44,8 @@ def sync_core_tasks(pairs_file: str, base: str | None, add: str | None, remove: 
     except (coresync.CoreSyncError, SQLAlchemyError) as error:
         text = explain(error) if isinstance(error, SQLAlchemyError) else str(error)
         message = f"An exception took place, exit without updating the database. Original error: {text}"
+        if load(EmailSettings).public is not None:
+            asyncio.run(notify("Failed core-tasks synchronization", message))
         raise CommandError(message) from None
 
 
