@@ -1,6 +1,9 @@
 """Fixtures of the SLURM suite: real clusters, started once and shared by all tests."""
 
 import os
+import re
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
@@ -11,6 +14,7 @@ import pytest
 from fractal_common.bus import COMMANDS, EVENTS, Bus
 from fractal_common.settings import NatsSettings
 
+from tests.slurm import accounts
 from tests.slurm.cluster import SlurmCluster, running
 from tests.slurm.configuration import Shape
 from tests.slurm.site import Site
@@ -33,6 +37,38 @@ def slurm_without_accounting() -> Generator[SlurmCluster]:
     """One node, without slurmdbd: what has left squeue is known to nobody."""
     with running(Shape(name="frn", accounting=False, nodes=1)) as cluster:
         yield cluster
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "slurm.md"
+DOCUMENTED = "/usr/local/libexec/fractal-delegate"
+
+
+@pytest.fixture(scope="session")
+def delegate(slurm: SlurmCluster) -> Generator[Path]:
+    """Installed, and allowed, by the commands and lines of the documentation; only its place is the test's."""
+    installed = slurm.root / "libexec" / "fractal-delegate"
+    text = DOCS.read_text().replace(DOCUMENTED, str(installed))
+    (command,) = re.findall(r"<!-- run by tests/slurm/conftest.py -->\n```sh\n(.*?)\n```", text, re.DOTALL)
+    assert command.startswith("python ")
+    subprocess.run([sys.executable, *command.split()[1:]], check=True, cwd="/")
+    (lines,) = re.findall(r"```sudoers\n(.*?)```", text, re.DOTALL)
+    accounts.allow(re.sub(r"\bfractal\b(?!-)", accounts.SERVICE, lines))
+    yield installed
+    accounts.forbid()
+
+
+@pytest.fixture
+async def shared_site(
+    slurm: SlurmCluster, nats_server: tuple[NatsSettings, NatsSettings], delegate: Path
+) -> AsyncGenerator[Site]:
+    """An agent that may act as two of the three users; sudo lets it become all of them."""
+    async with site_on(slurm, nats_server) as site:
+        site.environment |= {
+            "FRACTAL_AGENT_USERS": ",".join(accounts.USERS[:2]),
+            "FRACTAL_AGENT_DELEGATE": str(delegate),
+        }
+        site.start()
+        yield site
 
 
 _resources = count(5000 + os.getpid() % 1000 * 100)

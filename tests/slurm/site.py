@@ -53,6 +53,7 @@ QUICK = {
     "FRACTAL_AGENT_SLURM_TIMEOUT_S": "15",
     "FRACTAL_AGENT_SLURM_WAVE_WAIT_S": "1",
     "FRACTAL_AGENT_SLURM_LOST_S": "20",
+    "FRACTAL_AGENT_SLURM_UNAVAILABLE_S": "2",
     "FRACTAL_AGENT_SLURM_COMMANDS_PER_S": "20",
 }
 _events: TypeAdapter[Event] = TypeAdapter(Event)
@@ -95,6 +96,7 @@ class Site:
             **slurm.environment,
             **QUICK,
         }
+        self.projects: list[Path] = []
         self.agents: list[subprocess.Popen[bytes]] = []
         self.outcomes: dict[str, dict[int, UnitOutcome]] = {}
         self.finished: dict[str, BatchFinished] = {}
@@ -135,12 +137,26 @@ class Site:
     def log(self, name: str = "first") -> str:
         return (self.root / f"agent-{name}.log").read_text()
 
+    def project(self, user: str) -> Path:
+        """A project directory of a user's, made by the user."""
+        folder = Path(pwd.getpwnam(user).pw_dir) / f"project-{self.resource_id}"
+        if not folder.exists():
+            self.slurm.run("mkdir", str(folder), user=user)
+            self.projects.append(folder)
+        return folder
+
+    def audit(self, name: str = "first") -> list[dict[str, str]]:
+        lines = (self.root / f"state-{name}" / "audit.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
     def close(self) -> None:
         for agent in self.agents:
             if agent.poll() is None:
                 self.kill(agent)
         names = [f"--name={name}" for name in {self.job_name}]
         self.slurm.run("scancel", *names, check=False)
+        for folder in self.projects:
+            shutil.rmtree(folder, ignore_errors=True)
 
     # Messages
 

@@ -77,7 +77,9 @@ class Agent:
         self._batches = Batches(Journal(state_dir), LocalBackend(), self._confinement, self._publish)
         self._activities = Activities(state_dir, tasks_dir, self._confinement, self._publish)
         audit = AuditLog(state_dir / "audit.jsonl")
+        policy = user_policy(settings)
         self._delegates = Delegates(
+            policy=policy,
             command=settings.FRACTAL_AGENT_DELEGATE,
             directories=settings.FRACTAL_AGENT_USER_DIRS.split(":"),
             jobs_dir=jobs_dir,
@@ -88,14 +90,14 @@ class Agent:
             resource_id=resource_id,
             state_dir=state_dir,
             settings=slurm_settings,
-            policy=user_policy(settings),
+            policy=policy,
             delegates=self._delegates,
             audit=audit,
             confinement=self._confinement,
             publish=self._publish,
         )
         files = FileService(self._confinement, state_dir / "downloads")
-        self._files = UserFiles(files, self._confinement, self._delegates, state_dir / "downloads")
+        self._files = UserFiles(files, self._confinement, policy, self._delegates, state_dir / "downloads")
 
     async def run(self) -> None:
         """Until cancelled."""

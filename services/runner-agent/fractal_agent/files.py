@@ -53,9 +53,14 @@ class FileService:
                 stream.seek(request.offset)
                 data = stream.read(length)
             return FileChunk(exists=True, size=size, data_base64=base64.b64encode(data).decode())
-        if request.archive and request.member:
-            return self._read_member(self._confinement.check(request.archive), request.member, request.offset, length)
-        return FileChunk(exists=False)
+        return self.read_archived(request)
+
+    def read_archived(self, request: FileRead) -> FileChunk:
+        """The same file from the job's archive, if that is named."""
+        if not request.archive or not request.member:
+            return FileChunk(exists=False)
+        length = max(0, min(request.length, MAX_CHUNK_BYTES))
+        return self._read_member(self._confinement.check(request.archive), request.member, request.offset, length)
 
     def archive(self, request: FolderArchive) -> ArchiveReady:
         """The final zip, or one made now."""

@@ -15,6 +15,7 @@ from fractal_agent.backends.slurm.records import Identity
 from fractal_agent.files import MAX_CHUNK_BYTES, FileService
 from fractal_agent.folders import write_log
 from fractal_agent.identity.delegates import Delegates
+from fractal_agent.identity.policy import UserPolicy
 from fractal_agent.settings import Confinement
 
 MAX_DEPTH = 3
@@ -24,8 +25,11 @@ MAX_DEPTH = 3
 class UserFiles:
     """Job folders with an identity; all others are the agent's own and answered by the service beneath."""
 
-    def __init__(self, own: FileService, confinement: Confinement, delegates: Delegates, downloads: Path) -> None:
+    def __init__(
+        self, own: FileService, confinement: Confinement, policy: UserPolicy, delegates: Delegates, downloads: Path
+    ) -> None:
         self._own = own
+        self._policy = policy
         self._confinement = confinement
         self._delegates = delegates
         self._downloads = downloads
@@ -68,22 +72,25 @@ class UserFiles:
             await asyncio.to_thread(shutil.rmtree, working_dir)
 
     async def _read(self, request: FileRead) -> FileChunk | None:
-        """None: not a user's file, or it is not there (it may be in the archive)."""
-        path = self._confinement.check(request.path)
-        found = await asyncio.to_thread(_job_of, path, self._confinement.roots)
-        if found is None:
-            return None
-        working_dir, identity = found
-        if path == working_dir / "workflow.log":
-            return None
+        """None: not a user's file. One that is not there may be in the archive."""
+        user, path = request.username, request.path
+        if user is None:
+            server_path = self._confinement.check(path)
+            found = await asyncio.to_thread(_job_of, server_path, self._confinement.roots)
+            if found is None or server_path == found[0] / "workflow.log":
+                return None
+            working_dir, identity = found
+            user, path = identity.username, f"{identity.working_dir_user}/{server_path.relative_to(working_dir)}"
         answer = await self._delegates.ask(
-            identity.username,
+            self._policy.check(user),
             "read",
-            path=f"{identity.working_dir_user}/{path.relative_to(working_dir)}",
+            path=path,
             offset=request.offset,
             length=max(0, min(request.length, MAX_CHUNK_BYTES)),
         )
-        return None if answer is None else FileChunk(exists=True, size=answer["size"], data_base64=answer["data"])
+        if answer is not None:
+            return FileChunk(exists=True, size=answer["size"], data_base64=answer["data"])
+        return await asyncio.to_thread(self._own.read_archived, request)
 
     async def _archive(self, request: FolderArchive) -> ArchiveReady | None:
         working_dir = self._confinement.check(request.working_dir)

@@ -15,6 +15,7 @@ from fractal_common.telemetry import get_logger
 
 from fractal_agent.delegate import framing
 from fractal_agent.identity.audit import AuditLog
+from fractal_agent.identity.policy import UserPolicy, UserRefused
 
 log = get_logger(__name__)
 
@@ -154,12 +155,14 @@ class Delegates:
     def __init__(
         self,
         *,
+        policy: UserPolicy,
         command: Path,
         directories: Sequence[str],
         jobs_dir: Path,
         environment: Mapping[str, str],
         audit: AuditLog,
     ) -> None:
+        self._policy = policy
         self._command = command
         self._directories = directories
         self._jobs_dir = jobs_dir
@@ -193,6 +196,11 @@ class Delegates:
                 await self._running.pop(user).close()
 
     async def _start(self, user: str | None) -> Delegate:
+        try:
+            self._policy.check(user)
+        except UserRefused as error:
+            self._audit.record("act as user", user=user, why="files of a job", refused=str(error))
+            raise DelegateUnavailable(str(error)) from None
         own = [sys.executable, "-I", "-S", str(OWN)]
         argv = own if user is None else ["sudo", "--non-interactive", "-u", user, str(self._command)]
         if user is not None:

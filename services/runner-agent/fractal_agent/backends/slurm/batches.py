@@ -34,7 +34,6 @@ log = get_logger(__name__)
 
 IDLE_DELEGATE_S = 600.0
 FIRST_LOOK_S = 4.0
-UNAVAILABLE_WAIT_S = 30.0
 FULL = {f"[Errno {number}]" for number in (errno.ENOSPC, errno.EDQUOT)}
 
 
@@ -165,7 +164,7 @@ class SlurmBatches:
             return
         except DelegateUnavailable as error:
             since = self._unavailable_since.setdefault(command.batch, time.monotonic())
-            if time.monotonic() - since < UNAVAILABLE_WAIT_S:
+            if time.monotonic() - since < self._settings.FRACTAL_AGENT_SLURM_UNAVAILABLE_S:
                 raise
             del self._unavailable_since[command.batch]
             await self._fail(command, "USER_UNAVAILABLE", f"Cannot act as Unix user {command.username!r}: {error}")

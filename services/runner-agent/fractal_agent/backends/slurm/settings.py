@@ -25,5 +25,7 @@ class SlurmSettings(SettingsGroup):
     """How late the shared file system may show what a job's worker wrote at its end."""
     FRACTAL_AGENT_SLURM_SETTLE_S: float = Field(default=15.0, ge=0)
     """How late slurmctld may make the job of an sbatch that got no answer."""
+    FRACTAL_AGENT_SLURM_UNAVAILABLE_S: float = Field(default=30.0, ge=0)
+    """How long the agent tries again to act as a user before what it is to do for the user has failed."""
     FRACTAL_AGENT_SLURM_LOST_S: float = Field(default=600.0, ge=0)
     """After which a job that squeue does not know, and of which accounting cannot tell, is taken for lost."""

@@ -32,8 +32,6 @@ WAVE_BUSY_WAIT_S = 1.0
 BUSY_WAIT_S = 2.0
 MAX_BUSY_WAIT_S = 60.0
 LOOK_WAIT_S = 1.0
-UNAVAILABLE_WAIT_S = 30.0
-"""After which a user as whom nothing can be done fails a batch."""
 SHUTDOWN = "Failed due to job-execution shutdown."
 
 
@@ -298,7 +296,7 @@ class Submitter:
         """Nothing can be done as the user; for a while that may pass."""
         since = self._unavailable_since.setdefault(wave.name, time.monotonic())
         log.warning("user.unavailable", wave=wave.name, error=str(error))
-        if time.monotonic() - since < UNAVAILABLE_WAIT_S:
+        if time.monotonic() - since < self._settings.FRACTAL_AGENT_SLURM_UNAVAILABLE_S:
             return BUSY_WAIT_S
         del self._unavailable_since[wave.name]
         for batch, one in wave.allocations().items():
