@@ -21,6 +21,8 @@ from .puppet import Flow, Step
 from .server import Person, Server
 
 ADMIN = "admin@example.org"
+START_WITHIN_S = 120.0
+"""On a machine that does much else."""
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +51,7 @@ def server(postgres_server: PostgresServer) -> Generator[Server]:
         argv = [str(Path(sys.executable).with_name("fractalctl")), "start", "-p", str(port)]
         with running(argv, cwd=folder, environment=environment):
             url = f"http://127.0.0.1:{port}"
-            until(lambda: is_alive(url), "the server answers")
+            until(lambda: is_alive(url), "the server answers", START_WITHIN_S)
             server = Server(url, folder, Api.login(url, ADMIN, password), ADMIN, environment)
             yield server
             server.close()
