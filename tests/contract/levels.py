@@ -177,3 +177,11 @@ LEVELS = {
     ],
 }
 ROUTES = {route: level for level, routes in LEVELS.items() for route in routes}
+
+# What somebody gets who asks for what is not theirs and was not shared with them; everything else is 403.
+STRANGERS = {
+    "GET /api/v2/project/{project_id}/access/": 404,
+    "DELETE /api/v2/project/{project_id}/access/": 404,
+    "POST /api/v2/project/{project_id}/access/accept/": 404,
+    "DELETE /api/v2/task/{task_id}/": 405,  # nobody's
+}
