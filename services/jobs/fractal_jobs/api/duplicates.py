@@ -11,6 +11,7 @@ async def check(
     session: Session, principal: Principal, resource_id: int, pkg_name: str, version: str, user_group_id: int | None
 ) -> None:
     """Raises 422 that names who has it already."""
+    await tasks.lock_package(session, pkg_name, version)
     owned = await tasks.owned_duplicate(session, principal.id, resource_id, pkg_name, version)
     if owned is not None:
         raise HTTPException(
@@ -22,6 +23,7 @@ async def check(
 
 
 async def check_shared(session: Session, pkg_name: str, version: str, user_group_id: int | None) -> None:
+    await tasks.lock_package(session, pkg_name, version)
     shared = None if user_group_id is None else await tasks.shared_duplicate(session, user_group_id, pkg_name, version)
     if shared is not None:
         raise HTTPException(

@@ -51,10 +51,12 @@ async def resolve_version(package: str, normalised: str, wanted: str | None) -> 
     return max(matching)
 
 
-async def _versions(url: str, hint: str) -> list[str]:
+async def _versions(address: str, hint: str) -> list[str]:
+    # As messages show it: without the credentials that an index may need.
+    url = httpx.URL(address).copy_with(userinfo=b"")
     try:
         async with httpx.AsyncClient(timeout=INDEX_TIMEOUT_S, follow_redirects=True) as client:
-            answer = await client.get(url, headers={"Accept": ACCEPT})
+            answer = await client.get(address, headers={"Accept": ACCEPT})
     except httpx.TimeoutException as error:
         raise HTTPException(
             422, f"A TimeoutException occurred while getting {url}.\nOriginal error: {error}."

@@ -71,7 +71,9 @@ async def list_task_groups(
         chosen.setdefault((row[0].pkg_name, row[0].version), row)
     members = await tasks.of_groups(session, [row[0].id for row in chosen.values()], slim=True)
     ordered = sorted(chosen.values(), key=lambda row: version_key(row[0].version), reverse=True)
-    ordered.sort(key=lambda row: row[0].pkg_name)
+    # In the database's order of names, which need not be that of code points.
+    names = {name: place for place, name in enumerate(dict.fromkeys(row[0].pkg_name for row in rows))}
+    ordered.sort(key=lambda row: names[row[0].pkg_name])
     return [
         (name, [view(TaskGroupReadSlim, group, email, used, members[group.id]) for group, email, used, _ in versions])
         for name, versions in groupby(ordered, key=lambda row: row[0].pkg_name)
@@ -120,8 +122,9 @@ async def update_task_group(
     principal: Writer, session: Session, task_group_id: PathId, body: TaskGroupUpdate
 ) -> object:
     group = await access.task_group(session, principal, task_group_id, as_owner=True)
-    if "user_group_id" in body.model_fields_set and body.user_group_id != group.user_group_id:
-        await duplicates.check_shared(session, group.pkg_name, group.version, body.user_group_id)
+    if "user_group_id" in body.model_fields_set:
+        if body.user_group_id != group.user_group_id:
+            await duplicates.check_shared(session, group.pkg_name, group.version, body.user_group_id)
         if body.user_group_id is not None:
             await access.member_of(session, principal, body.user_group_id)
         group.user_group_id = body.user_group_id

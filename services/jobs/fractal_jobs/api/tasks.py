@@ -17,6 +17,7 @@ from fractal_jobs.queries import tasks
 
 router = APIRouter(prefix="/task")
 
+ONE_PART_ONLY = ("args_schema_non_parallel", "meta_non_parallel", "args_schema_parallel", "meta_parallel")
 FIXED_FOR_PACKAGES = ("command_parallel", "command_non_parallel", "input_types", "output_types")
 
 
@@ -79,12 +80,13 @@ async def delete_task(principal: Writer, task_id: PathId) -> None:
 
 
 def _check_parts(body: TaskCreate) -> None:
-    if body.kind is TaskType.PARALLEL and (body.args_schema_non_parallel or body.meta_non_parallel):
+    given = {name for name in ONE_PART_ONLY if getattr(body, name) is not None}
+    if body.kind is TaskType.PARALLEL and given & {"args_schema_non_parallel", "meta_non_parallel"}:
         raise HTTPException(
             422,
             "Cannot set `TaskV2.args_schema_non_parallel` or `TaskV2.args_schema_non_parallel` if TaskV2 is parallel",
         )
-    if body.kind is TaskType.NON_PARALLEL and (body.args_schema_parallel or body.meta_parallel):
+    if body.kind is TaskType.NON_PARALLEL and given & {"args_schema_parallel", "meta_parallel"}:
         raise HTTPException(
             422,
             "Cannot set `TaskV2.args_schema_parallel` or `TaskV2.args_schema_parallel` if TaskV2 is non_parallel",

@@ -74,6 +74,12 @@ async def owner_and_use(session: AsyncSession, group_id: int) -> tuple[str, bool
     return row[0], row[1]
 
 
+async def lock_package(session: AsyncSession, pkg_name: str, version: str) -> None:
+    """Of many who make or share a group of this package and version at once, one goes on until it has committed."""
+    key = func.hashtextextended(f"{pkg_name} {version}", 0)
+    await session.execute(select(func.pg_advisory_xact_lock(key)))
+
+
 async def owned_duplicate(
     session: AsyncSession, user_id: int, resource_id: int, pkg_name: str, version: str
 ) -> int | None:
