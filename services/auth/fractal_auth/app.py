@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fractal_common.database.sessions import Database
 from fractal_common.http.app import prepare
 from fractal_common.settings import NatsSettings, OAuthSettings, app_settings, database_settings, load
@@ -13,17 +13,16 @@ from fractal_auth.api import current_user, groups, oauth, tokens, users
 from fractal_auth.providers import configured
 
 
-def routes() -> APIRouter:
+def add_routes(app: FastAPI) -> None:
     """Every route of the service: log-in with a password unless that is turned off, OAuth if a provider is set."""
-    router = APIRouter(prefix="/auth", tags=["Authentication"])
+    routers = [tokens.logout_router, users.router, current_user.router, groups.router]
     if app_settings().FRACTAL_DISABLE_BASIC_AUTH == "false":
-        router.include_router(tokens.login_router)
-    for module_router in (tokens.logout_router, users.router, current_user.router, groups.router):
-        router.include_router(module_router)
+        routers.insert(0, tokens.login_router)
     provider = configured(load(OAuthSettings))
     if provider is not None:
-        router.include_router(oauth.router(provider))
-    return router
+        routers.append(oauth.router(provider))
+    for router in routers:
+        app.include_router(router, prefix="/auth", tags=["Authentication"])
 
 
 @asynccontextmanager
@@ -48,5 +47,5 @@ async def connections(app: FastAPI) -> AsyncGenerator[None]:
 def create_app() -> FastAPI:
     """The service alone, as it runs behind a gateway."""
     app = FastAPI(lifespan=connections, openapi_url="/auth/openapi.json", docs_url=None, redoc_url=None)
-    app.include_router(routes())
+    add_routes(app)
     return prepare(app, long_request_time_s=app_settings().FRACTAL_LONG_REQUEST_TIME)

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import httpx
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fractal_common.bus import Bus
 from fractal_common.database.sessions import Database
 from fractal_common.http.app import prepare
@@ -55,9 +55,12 @@ SUBMISSIONS_AT_A_TIME = 2
 log = get_logger(__name__)
 
 
-def routes() -> APIRouter:
-    """Every route of the service; literal paths come before those with an id in their place."""
-    v2 = APIRouter(prefix="/api/v2")
+def add_routes(app: FastAPI) -> None:
+    """Every route of the service; literal paths come before those with an id in their place.
+
+    Without routers in routers: each level would cost as much at the start as the routes themselves.
+    """
+    app.include_router(general.router)
     for module in (
         sharing,
         projects,
@@ -80,15 +83,11 @@ def routes() -> APIRouter:
         taskgroups,
         activities,
     ):
-        v2.include_router(module.router)
-    router = APIRouter()
-    router.include_router(general.router)
-    router.include_router(v2)
-    router.include_router(admin.router)
-    router.include_router(administration.router)
-    router.include_router(accounts.router)
-    router.include_router(parked.router)
-    return router
+        app.include_router(module.router, prefix="/api/v2")
+    for router in admin.routers:
+        app.include_router(router, prefix="/admin/v2", tags=["Admin area"])
+    for module in (administration, accounts, parked):
+        app.include_router(module.router)
 
 
 @asynccontextmanager
@@ -121,7 +120,7 @@ async def connections(app: FastAPI, nats: NatsSettings | None = None) -> AsyncGe
 def create_app() -> FastAPI:
     """The service alone: its OpenAPI document has the auth service's routes as well, if that can be asked."""
     app = FastAPI(lifespan=connections)
-    app.include_router(routes())
+    add_routes(app)
     prepare(app, long_request_time_s=app_settings().FRACTAL_LONG_REQUEST_TIME)
     auth_url = load(JobsApiSettings).FRACTAL_AUTH_URL
     if auth_url is not None:

@@ -35,8 +35,8 @@ async def connections(app: FastAPI) -> AsyncGenerator[None]:
 def create_app() -> FastAPI:
     configure_logging("server")
     app = FastAPI(lifespan=connections)
-    app.include_router(fractal_auth.app.routes())
-    app.include_router(fractal_jobs.app.routes())
+    fractal_auth.app.add_routes(app)
+    fractal_jobs.app.add_routes(app)
     return prepare(app, long_request_time_s=app_settings().FRACTAL_LONG_REQUEST_TIME)
 
 
