@@ -13,6 +13,11 @@ USER_KEYS = [
     *("profile_id", "project_dirs", "slurm_accounts"),
 ]
 
+ABSOLUTE_PATH = (
+    "function-after[val_os_path_normpath(), function-after[val_no_dotdot_in_path(), "
+    "function-after[val_absolute_path(), constrained-str]]]"
+)
+
 
 def default_group(admin: Api) -> int:
     return next(group["id"] for group in admin.get("/auth/group/") if group["name"] == "All")
@@ -85,7 +90,10 @@ def test_a_directory_is_absolute_or_a_bucket(server: Server) -> None:
     for value, message in [("relative", "String must be an absolute path (given 'relative')."), ("/a/../b", "/../")]:
         body = {"email": server.new_email(), "password": PASSWORD, "project_dirs": [value]}
         items = server.admin.post("/auth/register/", body, 422)["detail"]
-        assert len(items) == 2
+        assert [item["loc"] for item in items] == [
+            ["body", "project_dirs", 0, ABSOLUTE_PATH],
+            ["body", "project_dirs", 0, "function-after[val_s3_url(), constrained-str]"],
+        ]
         assert message in items[0]["msg"]
         assert "S3 URL must match pattern 's3://bucket/key'" in items[1]["msg"]
     user = server.register(project_dirs=["s3://bucket-1/key/", "//x/y"])

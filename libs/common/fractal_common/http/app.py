@@ -1,4 +1,4 @@
-"""What every HTTP app of the project has: error handlers and the slow-request log."""
+"""What every HTTP app of the project has: error handlers, the limit of bodies and the slow-request log."""
 
 import logging
 import time
@@ -7,9 +7,13 @@ from datetime import datetime, timedelta
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fractal_common.http.bodies import BodyLimit
 from fractal_common.http.errors import install_error_handlers
 
 log = logging.getLogger("slow-response")
+
+QUERY_NOT_LOGGED = "query_not_logged"
+"""Set in a request's state: its query is in no log."""
 
 
 class SlowRequestLog:
@@ -40,7 +44,7 @@ class SlowRequestLog:
         if seconds > self.threshold_s:
             end = datetime.now().astimezone()
             path = getattr(scope.get("route"), "path", scope["path"])
-            query = scope["query_string"].decode("latin-1")
+            query = "" if scope.get("state", {}).get(QUERY_NOT_LOGGED) else scope["query_string"].decode("latin-1")
             times = ((end - timedelta(seconds=seconds)), end)
             shown = ", ".join(moment.isoformat(timespec="milliseconds") for moment in times)
             log.warning(f"{scope['method']} {path}?{query}, {status}, {seconds:.2f}, {shown}")
@@ -65,5 +69,6 @@ def prepare(app: FastAPI, *, long_request_time_s: float) -> FastAPI:
     """Install what is common to all services."""
     install_error_handlers(app)
     app.add_middleware(WithoutContent)
+    app.add_middleware(BodyLimit)
     app.add_middleware(SlowRequestLog, threshold_s=long_request_time_s)
     return app

@@ -3,12 +3,16 @@
 HTTPException (FastAPI)     routes raise it with the contract's code and text
 DetailWithData              adds `data` beside `detail` (workflow import)
 database unavailable        503, so that clients know to try again
+invalid requests            422, also when what was sent is not JSON that could be sent back
 """
 
-from typing import Any
+import math
+from typing import Any, cast
 
 import structlog
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from starlette.responses import Response
@@ -42,6 +46,31 @@ async def _database(request: Request, error: Exception) -> Response:
     return PlainTextResponse("Internal Server Error", status_code=500)
 
 
+async def _invalid(request: Request, error: Exception) -> Response:
+    """Python reads NaN, infinities and lone surrogates from JSON; the answer quotes them as text."""
+    assert isinstance(error, RequestValidationError)
+    errors = jsonable_encoder(error.errors(), custom_encoder={bytes: _text})
+    return JSONResponse({"detail": _sendable(errors)}, status_code=422)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "backslashreplace")
+
+
+def _sendable(value: Any) -> Any:
+    if isinstance(value, dict):
+        given = cast("dict[str, Any]", value)
+        return {_sendable(key): _sendable(item) for key, item in given.items()}
+    if isinstance(value, list):
+        return [_sendable(item) for item in cast("list[Any]", value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value
+
+
 def install_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(DetailWithData, _with_data)
     app.add_exception_handler(DBAPIError, _database)

@@ -35,6 +35,7 @@ from fractal_common.types.strings import (
     SafeRelativePathStr,
     ZarrDirStr,
     ZarrUrlStr,
+    no_nul_character,
     normalise_url,
     validate_cmd,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "WorkflowTaskArguments",
     "ZarrDirStr",
     "ZarrUrlStr",
+    "no_nul_character",
     "normalise_url",
     "validate_cmd",
 ]

@@ -30,16 +30,28 @@ def validate_cmd(command: str, *, allow: str = "", label: str = "Command") -> st
     return command
 
 
-def no_parent_segment(value: str) -> str:
+# Pydantic puts the names of the `val_` functions into the `loc` of an error of a union: they are part of the wire.
+def val_os_path_normpath(value: str) -> str:
+    return os.path.normpath(value)
+
+
+def val_no_dotdot_in_path(value: str) -> str:
     if ".." in value.split("/"):
         raise ValueError("String must not contain '/../'.")
     return value
 
 
-def _absolute(value: str) -> str:
+def no_nul_character(value: str) -> str:
+    """Postgres stores none."""
+    if "\0" in value:
+        raise ValueError("String must not contain NUL characters.")
+    return value
+
+
+def val_absolute_path(value: str) -> str:
     if not value.startswith("/"):
         raise ValueError(f"String must be an absolute path (given '{value}').")
-    return value
+    return no_nul_character(value)
 
 
 def _not_absolute(value: str) -> str:
@@ -57,7 +69,7 @@ def normalise_url(value: str) -> str:
     raise ValueError("URLs must begin with '/' or 's3://'.")
 
 
-def _s3_url(value: str) -> str:
+def val_s3_url(value: str) -> str:
     found = S3_PATTERN.fullmatch(value)
     if found is None:
         raise ValueError(f"S3 URL must match pattern 's3://bucket/key' (given '{value}')")
@@ -85,7 +97,7 @@ def _s3_url(value: str) -> str:
         raise ValueError(f"S3 key must contain only valid UTF-8 characters (given '{key}')") from None
     if size > S3_MAX_KEY_BYTES:
         raise ValueError(f"S3 key must not exceed 1024 bytes (given key has {size} bytes)")
-    return value
+    return no_nul_character(value)
 
 
 def _http_url(value: str) -> str:
@@ -94,17 +106,20 @@ def _http_url(value: str) -> str:
 
 
 AbsolutePathStr = Annotated[
-    NonEmptyStr, AfterValidator(_absolute), AfterValidator(no_parent_segment), AfterValidator(os.path.normpath)
+    NonEmptyStr,
+    AfterValidator(val_absolute_path),
+    AfterValidator(val_no_dotdot_in_path),
+    AfterValidator(val_os_path_normpath),
 ]
-S3PathStr = Annotated[NonEmptyStr, AfterValidator(_s3_url)]
+S3PathStr = Annotated[NonEmptyStr, AfterValidator(val_s3_url)]
 SafeRelativePathStr = Annotated[
     NonEmptyStr,
-    AfterValidator(no_parent_segment),
-    AfterValidator(os.path.normpath),
+    AfterValidator(val_no_dotdot_in_path),
+    AfterValidator(val_os_path_normpath),
     AfterValidator(_not_absolute),
     StringConstraints(pattern=r"^([a-zA-Z0-9_. /-]+)$"),
 ]
-ZarrUrlStr = Annotated[NonEmptyStr, AfterValidator(no_parent_segment), AfterValidator(normalise_url)]
+ZarrUrlStr = Annotated[NonEmptyStr, AfterValidator(val_no_dotdot_in_path), AfterValidator(normalise_url)]
 ZarrDirStr = ZarrUrlStr
 HttpUrlStr = Annotated[NonEmptyStr, AfterValidator(_http_url)]
 ProjectDir = AbsolutePathStr | S3PathStr

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fractal_common.database.models import OAuthAccount, User
+from fractal_common.http.app import QUERY_NOT_LOGGED
 from fractal_common.security import COOKIE_NAME, issue_token
 from fractal_common.settings import app_settings
 from fractal_common.telemetry import get_logger
@@ -59,6 +60,7 @@ def router(provider: Provider) -> APIRouter:
         code_verifier: str | None = None,
     ) -> Response:
         """In the contract's order: the code is spent before the state is looked at."""
+        setattr(request.state, QUERY_NOT_LOGGED, True)
         if code is None or error is not None:
             raise HTTPException(400, error or "Bad Request")
         try:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fractal_common.http.timestamps import IsoTime
-from fractal_common.types import NonEmptyStr, NonNegativeInt, ProjectDir, validate_cmd
+from fractal_common.types import NonEmptyStr, NonNegativeInt, ProjectDir, no_nul_character, validate_cmd
 from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints
 
 
@@ -17,6 +17,15 @@ def _shell_safe(values: list[str]) -> list[str]:
     for value in values:
         validate_cmd(value)
     return values
+
+
+def _encodable(value: str) -> str:
+    """JSON may have halves of a surrogate pair, which no encoding has."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("String must be valid Unicode") from None
+    return value
 
 
 SlurmAccount = Annotated[str, StringConstraints(min_length=1, pattern=r"^[a-zA-Z0-9_\-\.]+$")]
@@ -65,7 +74,7 @@ class UserRead(BaseModel):
 
 class UserCreate(BaseModel):
     email: EmailStr
-    password: str
+    password: Annotated[str, AfterValidator(_encodable)]
     project_dirs: ProjectDirs
     slurm_accounts: SlurmAccounts = Field(default_factory=list[str])
     profile_id: int | None = None
@@ -108,7 +117,7 @@ class UserProfileInfo(BaseModel):
 
 
 class UserGroupCreate(Strict):
-    name: NonEmptyStr
+    name: Annotated[NonEmptyStr, AfterValidator(no_nul_character)]
 
 
 class UserGroupRead(BaseModel):

@@ -58,6 +58,8 @@ async def register(admin: Superuser, session: Session, body: UserCreate) -> obje
 
 @router.get("/users/", response_model=list[UserRead])
 async def list_users(admin: Superuser, session: Session, profile_id: int | None = None) -> object:
+    if profile_id is not None and abs(profile_id) > MAX_ID:
+        return []
     return await read_users(session, await users.list_all(session, profile_id))
 
 
