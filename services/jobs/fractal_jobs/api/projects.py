@@ -56,6 +56,7 @@ async def delete_project(principal: Writer, session: Session, project_id: PathId
     project, member = await access.project(session, principal, project_id, EXECUTE)
     if not member.is_owner:
         raise HTTPException(403, "Only the owner can delete a Project.")
+    await projects.lock(session, project)
     jobs = await projects.submitted_jobs(session, project_id=project.id)
     if jobs:
         ids = ", ".join(map(str, jobs))

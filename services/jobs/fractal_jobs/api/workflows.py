@@ -94,7 +94,7 @@ async def update_workflow(
     for field, value in changes.items():
         setattr(workflow, field, value)
     if reorders:
-        await workflows.lock(session, workflow.id)
+        await projects.lock(session, workflow)
         if await projects.submitted_jobs(session, workflow_id=workflow.id):
             raise HTTPException(422, "Cannot re-order WorkflowTasks while a Job is running for this Workflow.")
         current = await workflows.ordered_ids(session, workflow.id)
@@ -111,6 +111,7 @@ async def update_workflow(
 @router.delete("/{workflow_id}/", status_code=204)
 async def delete_workflow(principal: Writer, session: Session, project_id: PathId, workflow_id: PathId) -> None:
     _, workflow = await access.workflow(session, principal, project_id, workflow_id, WRITE)
+    await projects.lock(session, workflow)
     jobs = await projects.submitted_jobs(session, workflow_id=workflow.id)
     if jobs:
         ids = ", ".join(map(str, jobs))

@@ -47,7 +47,7 @@ async def add_workflow_tasks(
     order: Annotated[int | None, Query(ge=0)] = None,
 ) -> object:
     _, workflow = await access.workflow(session, principal, project_id, workflow_id, WRITE)
-    await workflows.lock(session, workflow.id)
+    await projects.lock(session, workflow)
     ids = await workflows.ordered_ids(session, workflow.id)
     position = len(ids) if order is None else min(order, len(ids))
     if position < len(ids) and await projects.submitted_jobs(session, workflow_id=workflow.id):
@@ -103,9 +103,9 @@ async def delete_workflow_task(
     principal: Writer, session: Session, project_id: PathId, workflow_id: PathId, workflow_task_id: PathId
 ) -> None:
     workflow, found = await access.workflow_task(session, principal, project_id, workflow_id, workflow_task_id, WRITE)
+    await projects.lock(session, workflow)
     if await projects.submitted_jobs(session, workflow_id=workflow.id):
         raise HTTPException(422, "Cannot delete a WorkflowTask while a Job is running for this Workflow.")
-    await workflows.lock(session, workflow.id)
     await session.delete(found)
     await session.flush()
     await workflows.reorder(session, workflow.id, await workflows.ordered_ids(session, workflow.id))

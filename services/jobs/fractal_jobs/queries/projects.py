@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fractal_common.database.models import Dataset, Job, Project, ProjectMember, User
+from fractal_common.database.models import Dataset, Job, Project, ProjectMember, User, Workflow
 from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -31,6 +31,11 @@ async def owns_name(session: AsyncSession, user_id: int, name: str) -> bool:
         )
     )
     return bool(await session.scalar(statement))
+
+
+async def lock(session: AsyncSession, row: Project | Workflow) -> None:
+    """Waits for submissions on it that are under way and keeps new ones out, so that `submitted_jobs` stays true."""
+    await session.execute(select(type(row).id).where(type(row).id == row.id).with_for_update())
 
 
 async def submitted_jobs(

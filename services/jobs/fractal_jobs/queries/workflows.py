@@ -77,11 +77,6 @@ async def reorder(session: AsyncSession, workflow_id: int, ids: Sequence[int]) -
     session.expire_all()
 
 
-async def lock(session: AsyncSession, workflow_id: int) -> None:
-    """Changes of one workflow's list happen one after the other."""
-    await session.execute(select(Workflow.id).where(Workflow.id == workflow_id).with_for_update())
-
-
 async def ordered_ids(session: AsyncSession, workflow_id: int) -> list[int]:
     statement = select(WorkflowTask.id).where(WorkflowTask.workflow_id == workflow_id).order_by(WorkflowTask.order)
     return list(await session.scalars(statement))
