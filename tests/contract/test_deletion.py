@@ -8,7 +8,7 @@ from tests.api import Api
 
 from .server import Person, Server
 
-ATTEMPTS = 5
+ATTEMPTS = 10
 
 
 @pytest.mark.parametrize("kind", ["project", "workflow"])

@@ -63,6 +63,7 @@ async def accept(
             f"as '{profile.username}'.",
         )
     account = _account(principal, body.slurm_account)
+    await projects.hold(session, project)
     if await projects.submitted_jobs(session, dataset_id=dataset.id):
         raise HTTPException(422, f"Dataset {dataset.id} is already in use in submitted job(s).")
     job = Job(

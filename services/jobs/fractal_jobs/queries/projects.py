@@ -38,6 +38,11 @@ async def lock(session: AsyncSession, row: Project | Workflow) -> None:
     await session.execute(select(type(row).id).where(type(row).id == row.id).with_for_update())
 
 
+async def hold(session: AsyncSession, project: Project) -> None:
+    """The other side of `lock`, for who goes on to refer to parts of the project: these are deleted after it."""
+    await session.execute(select(Project.id).where(Project.id == project.id).with_for_update(read=True, key_share=True))
+
+
 async def submitted_jobs(
     session: AsyncSession,
     *,
