@@ -8,6 +8,7 @@ Exits with 1 if a difference is found that `explained.py` does not explain, or a
 import argparse
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 from . import coverage, speed
@@ -28,7 +29,11 @@ def main() -> int:
     ):
         for name in SCENARIOS if options.only is None else options.only:
             pair.scenario = name
-            SCENARIOS[name](pair)
+            try:
+                SCENARIOS[name](pair)
+            except Exception as error:
+                # The other scenarios may still tell something.
+                pair.unexplained.append(f"{name}: ended early\n      {traceback.format_exc(limit=-3)} {error!r}")
         print(f"{len(pair.sent)} requests, {len(pair.unexplained)} unexplained differences")
         for line in pair.unexplained:
             print(f"  {line}")

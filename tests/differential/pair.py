@@ -58,7 +58,7 @@ class Side:
         for _ in range(3):
             try:
                 return self.people[who].request(method, str(self.filled(path)), **parts)
-            except httpx.RemoteProtocolError:
+            except (httpx.RemoteProtocolError, httpx.ReadError):
                 continue
         raise ConnectionError(f"{self.name} does not answer {method} {path}")
 

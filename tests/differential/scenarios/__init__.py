@@ -3,14 +3,17 @@
 from collections.abc import Callable
 
 from ..pair import Pair
-from . import conventions, datasets, history, images, jobs, projects, workflows
+from . import conventions, datasets, history, images, jobs, projects, sharing, tasks, templates, workflows
 
 SCENARIOS: dict[str, Callable[[Pair], None]] = {
     "conventions": conventions.run,
     "projects": projects.run,
     "datasets": datasets.run,
     "images": images.run,
+    "sharing": sharing.run,
+    "tasks": tasks.run,
     "workflows": workflows.run,
+    "templates": templates.run,
     "jobs": jobs.run,
     "history": history.run,
 }

@@ -37,6 +37,8 @@ class TaskSnapshot(BaseModel):
     output_types: dict[str, bool]
     type_filters: dict[str, bool]
     alias: str | None
+    shown: dict[str, Any] = {}
+    """Columns of the workflow task as its history shows them, nulls included."""
 
 
 class PlannedUnit(BaseModel):

@@ -18,9 +18,9 @@ class TaskCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: NonEmptyStr
-    version: NonEmptyStr
     command_non_parallel: NonEmptyStr = ""
     command_parallel: NonEmptyStr = ""
+    version: NonEmptyStr
     meta_non_parallel: DictStrAny | None = None
     meta_parallel: DictStrAny | None = None
     args_schema_non_parallel: DictStrAny | None = None

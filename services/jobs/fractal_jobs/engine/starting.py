@@ -209,7 +209,11 @@ def _snapshot(row: WorkflowTask, task: Task) -> TaskSnapshot:
         output_types=task.output_types,
         type_filters=row.type_filters,
         alias=row.alias,
+        shown={name: getattr(row, name) for name in SHOWN},
     )
+
+
+SHOWN = ("description", "args_parallel", "args_non_parallel", "meta_parallel", "meta_non_parallel")
 
 
 def _workflowtask_dump(task: TaskSnapshot, workflow_id: int | None, row: Task | None) -> dict[str, Any]:
@@ -225,6 +229,7 @@ def _workflowtask_dump(task: TaskSnapshot, workflow_id: int | None, row: Task | 
         "meta_parallel": task.meta_parallel,
         "args_non_parallel": task.args_non_parallel,
         "meta_non_parallel": task.meta_non_parallel,
+        **task.shown,
         "task": {
             "id": task.task_id,
             "name": task.name,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fractal_common.database.models import DatasetImage, HistoryImageCache
+from fractal_common.http.pagination import MAX_OFFSET
 from sqlalchemy import TEXT, ColumnElement, ScalarSelect, and_, cast, delete, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -139,7 +140,7 @@ async def page(
         select(DatasetImage.zarr_url, DatasetImage.origin, DatasetImage.attributes, DatasetImage.types)
         .where(condition)
         .order_by(DatasetImage.id)
-        .offset((page - 1) * (page_size or 0))
+        .offset(min((page - 1) * (page_size or 0), MAX_OFFSET))
         .limit(page_size)
     )
     return total, page, [Image(*row) for row in await session.execute(statement)]

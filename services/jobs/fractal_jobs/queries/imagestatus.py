@@ -70,11 +70,8 @@ async def type_combinations(
 
 
 async def unfinished(session: AsyncSession, dataset_id: int, workflowtask_id: int, filters: Filters) -> list[str]:
-    """URLs of the selected images whose status is not `done`."""
-    plain, wanted = _without_status(filters)
-    statement = select(DatasetImage.zarr_url).where(plain.conditions(dataset_id), STATUS != "done")
-    if wanted is not None:
-        statement = statement.where(STATUS.in_(wanted))
+    """URLs of the selected images whose status is not `done`; here the status is no attribute, and matches none."""
+    statement = select(DatasetImage.zarr_url).where(filters.conditions(dataset_id), STATUS != "done")
     statement = _joined(statement, DatasetImage, dataset_id, workflowtask_id)
     return list(await session.scalars(statement.order_by(DatasetImage.id)))
 

@@ -1,7 +1,7 @@
 """Forms and bodies of task collection."""
 
 import json
-from typing import Annotated, Self
+from typing import Annotated, Any, cast
 
 from fastapi import File, Form, HTTPException, UploadFile
 from fractal_common.types import AbsolutePathStr, NonEmptyStr, PythonVersion, validate_cmd
@@ -67,6 +67,8 @@ async def collect_pip_form(
         "pinned_package_versions_post": pinned_package_versions_post,
     }
     try:
+        for pins in (pinned_package_versions_pre, pinned_package_versions_post):
+            json.loads(pins or "null")
         request = TaskCollectPip.model_validate({name: value or None for name, value in values.items()})
         filename = None if file is None else file.filename or ""
         _check_source(request, filename)
@@ -100,8 +102,13 @@ class TaskCollectCustom(Strict):
     package_name: Safe | None = None
     version: NonEmptyStr
 
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.package_root is None) == (self.package_name is None):
-            raise ValueError("One and only one must be set between 'package_root' and 'package_name'")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _one_place(cls, values: Any) -> Any:
+        """Told before anything else that may be wrong."""
+        if isinstance(values, dict):
+            given = cast("dict[str, Any]", values)
+            if (given.get("package_root") is None) == (given.get("package_name") is None):
+                raise ValueError("One and only one must be set between 'package_root' and 'package_name'")
+            return given
+        return values
