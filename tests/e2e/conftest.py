@@ -6,6 +6,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from fractal_common.settings import DatabaseSettings
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 from .embedded import Embedded
 from .fractalctl import configure
@@ -43,3 +46,11 @@ def embedded() -> Generator[Embedded]:
 def configured(folder: Path, database_environment: dict[str, str]) -> Path:
     """With a migrated database."""
     return configure(folder, database_environment)
+
+
+@pytest.fixture
+def session(database_settings: DatabaseSettings) -> Generator[Session]:
+    engine = create_engine(database_settings.url)
+    with Session(engine) as session:
+        yield session
+    engine.dispose()

@@ -4,14 +4,12 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fractal_common.database.models import Profile, Resource, User
-from fractal_common.settings import DatabaseSettings
-from sqlalchemy import create_engine, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.processes import free_port, is_alive, processes_of, running, until
@@ -32,14 +30,6 @@ SLURM = {
     },
     "user_local_exports": {"CELLPOSE_LOCAL_MODELS_PATH": "cellpose"},
 }
-
-
-@pytest.fixture
-def session(database_settings: DatabaseSettings) -> Generator[Session]:
-    engine = create_engine(database_settings.url)
-    with Session(engine) as session:
-        yield session
-    engine.dispose()
 
 
 def add(folder: Path, **variables: str) -> None:
