@@ -136,7 +136,7 @@ class PixiEnvironment:
         python = (await self._pixi("run", ["--frozen"], ["which", "python"])).strip().splitlines()
         if not python:
             raise StepError("The environment has no Python.")
-        self.wrapper.write_text(WRAPPER.format(activation=shlex.quote(str(activation)), python=shlex.quote(python[-1])))
+        self.wrapper.write_text(wrapper(activation, python[-1]))
         await asyncio.to_thread(open_to_all, self.source)
         return await self._package_root()
 
@@ -168,6 +168,11 @@ class PixiEnvironment:
 
     def _lock_file(self) -> str:
         return (self.source / "pixi.lock").read_text()
+
+
+def wrapper(activation: Path, python: str) -> str:
+    """The script that tasks are run with."""
+    return WRAPPER.format(activation=shlex.quote(str(activation)), python=shlex.quote(python))
 
 
 def install_arguments(pixi: PixiSettings) -> list[str]:
