@@ -1,5 +1,6 @@
 """Identity §11: who is alive, and with which settings."""
 
+import re
 from pathlib import Path
 
 import httpx
@@ -48,7 +49,8 @@ def read(url: str, server: Server, name: str) -> list[tuple[str, object]]:
 
 
 def test_settings_are_shown_in_their_order_without_secrets(server: Server) -> None:
-    assert read(server.url, server, "app") == list(APP.items())
+    reset = server.environment.get("FRACTAL_ENABLE_TASK_GROUP_RESET", "false")
+    assert read(server.url, server, "app") == list((APP | {"FRACTAL_ENABLE_TASK_GROUP_RESET": reset}).items())
     assert read(server.url, server, "email") == list(NO_EMAIL.items())
     assert read(server.url, server, "oauth") == list(NO_OAUTH.items())
     database = read(server.url, server, "database")
@@ -106,3 +108,19 @@ def test_alive_needs_no_database(server: Server, tmp_path: Path) -> None:
         answer = api.call("GET", "/api/settings/app/", 503, headers={"authorization": token})
         assert answer == {"detail": "The database is not available, please retry."}
         api.close()
+
+
+def test_slow_requests_are_logged_in_a_line(server: Server) -> None:
+    with server.replica(FRACTAL_LONG_REQUEST_TIME="0") as url:
+        httpx.get(f"{url}/api/alive/?x=1&y=%20")
+        httpx.get(f"{url}/auth/users/3/")
+        httpx.get(f"{url}/nothing/")
+    log = (server.folder / "output.log").read_text()
+    moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d"
+    for request, status in [
+        (r"GET /(api/)?alive/\?x=1&y=%20", 200),
+        (r"GET /(auth/)?users/{user_id}/\?", 401),
+        (r"GET /nothing/\?", 404),
+    ]:
+        line = rf" - slow-response - WARNING - {request}, {status}, \d+\.\d\d, {moment}, {moment}\n"
+        assert re.search(line, log), f"{line}\n{log}"
