@@ -5,11 +5,14 @@ from typing import Any
 from fractal_jobs.domain import names
 from fractal_jobs.domain.planning import PARALLEL, PlannedUnit, Wave
 from fractal_jobs.engine.progress import Progress
-from fractal_jobs.queries import batches, events, executions, outbox, scheduler, units
+from fractal_jobs.queries import batches, events, outbox, scheduler, units
 
 
-async def launch(progress: Progress, wave: Wave) -> None:
-    """One batch of local processes, or one for each SLURM job; however many, in as many statements."""
+async def launch(progress: Progress, wave: Wave, *, new_folder: bool = False) -> None:
+    """One batch of local processes, or one for each SLURM job; however many, in as many statements.
+
+    `new_folder`: these are the job's first batches, whose agent makes its folder.
+    """
     session, execution, job, task = progress.session, progress.execution, progress.job, progress.task
     assert execution.run_id is not None, "a wave belongs to a run"
     assert execution.resource_id is not None, "a job that runs has a resource"
@@ -22,7 +25,7 @@ async def launch(progress: Progress, wave: Wave) -> None:
         run_id=execution.run_id,
         resource_id=execution.resource_id,
         part=wave.part,
-        spec=await _spec(progress, wave, folder),
+        spec=await _spec(progress, wave, folder, new_folder=new_folder),
         batches=[_batch(wave, name, index, group, len(groups)) for index, group in enumerate(groups)],
     )
     rows = [
@@ -45,15 +48,14 @@ async def launch(progress: Progress, wave: Wave) -> None:
     await outbox.add_batches(session, [(batch_id, execution.resource_id) for batch_id in ids])
 
 
-async def _spec(progress: Progress, wave: Wave, folder: str) -> dict[str, Any]:
+async def _spec(progress: Progress, wave: Wave, folder: str, *, new_folder: bool) -> dict[str, Any]:
     """What the commands of all batches say alike."""
     execution, job = progress.execution, progress.job
     assert execution.run_id is not None, "a wave belongs to a run"
     profile = await progress.profile()
-    first = execution.position == 0 and not await executions.batches(progress.session, execution.run_id)
     return {
         "working_dir": progress.working_dir,
-        "new_working_dir": first,
+        "new_working_dir": new_folder,
         "working_dir_user": job.working_dir_user or progress.working_dir,
         "folder": folder,
         "command": wave.command,

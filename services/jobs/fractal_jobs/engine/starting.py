@@ -83,7 +83,7 @@ async def start_task(progress: Progress) -> None:
     """Open the history run, choose the images, plan the processes, and put the batch into the outbox."""
     session, execution, job = progress.session, progress.execution, progress.job
     task = progress.task
-    group = await executions.task_group(session, task.task_id)
+    row, group, workflowtask_id = await executions.task_now(session, task.task_id, task.workflowtask_id)
     resource = await progress.resource()
     assert resource is not None, "resources in use cannot be deleted"
     label = joblog.task_label(task.alias, task.name, group.pkg_name if group else "?", group.version if group else None)
@@ -95,17 +95,14 @@ async def start_task(progress: Progress) -> None:
         available = images.select(await image_queries.load(session, progress.dataset.id), types, {})
     candidates = [images.with_status(image, progress.image_statuses) for image in available]
     urls = [image.zarr_url for image in images.select(candidates, {}, job.attribute_filters)]
-    workflowtask = await executions.workflow_task(session, task.workflowtask_id)
     run_id = execution.run_id = await executions.add_run(
         session,
         {
             "dataset_id": progress.dataset.id,
-            "workflowtask_id": workflowtask.id if workflowtask else None,
+            "workflowtask_id": workflowtask_id,
             "job_id": job.id,
             "task_id": task.task_id,
-            "workflowtask_dump": _workflowtask_dump(
-                task, job.workflow_id, await executions.task(session, task.task_id)
-            ),
+            "workflowtask_dump": _workflowtask_dump(task, job.workflow_id, row),
             "task_group_dump": _task_group_dump(group),
             "status": "submitted",
             "num_available_images": len(available),
@@ -130,14 +127,14 @@ async def start_task(progress: Progress) -> None:
         await progress.fail(failure or joblog.job_error(job.id, str(error)))
         return
     progress.move(JobState.RUNNING)
-    await launch(progress, wave)
-    if workflowtask is not None and not task.type.is_converter:
+    await launch(progress, wave, new_folder=execution.position == 0)
+    if workflowtask_id is not None and not task.type.is_converter:
         await units.remember_images(
             session,
             run_id=run_id,
             part=PARALLEL if task.type is TaskType.PARALLEL else NON_PARALLEL,
             dataset_id=progress.dataset.id,
-            workflowtask_id=task.workflowtask_id,
+            workflowtask_id=workflowtask_id,
         )
 
 

@@ -98,12 +98,18 @@ async def task_group(session: AsyncSession, task_id: int) -> TaskGroup | None:
     return await session.scalar(statement)
 
 
-async def workflow_task(session: AsyncSession, workflowtask_id: int) -> WorkflowTask | None:
-    return await session.get(WorkflowTask, workflowtask_id)
-
-
-async def task(session: AsyncSession, task_id: int) -> Task | None:
-    return await session.get(Task, task_id)
+async def task_now(
+    session: AsyncSession, task_id: int, workflowtask_id: int
+) -> tuple[Task | None, TaskGroup | None, int | None]:
+    """A task and its group as they are now, and the workflow task's id if that is still there."""
+    statement = (
+        select(Task, TaskGroup, WorkflowTask.id)
+        .join(TaskGroup, Task.taskgroupv2_id == TaskGroup.id)
+        .outerjoin(WorkflowTask, WorkflowTask.id == workflowtask_id)
+        .where(Task.id == task_id)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return (None, None, None) if row is None else (row[0], row[1], row[2])
 
 
 async def add_run(session: AsyncSession, values: dict[str, Any]) -> int:
