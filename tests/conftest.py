@@ -16,8 +16,13 @@ from fractal_common.settings import DatabaseSettings, NatsSettings
 from fractal_server.embedded import nats, postgres
 from fractal_server.embedded.children import Child, ChildSpec
 from fractal_server.embedded.home import Home
+from hypothesis import settings
 from psycopg import sql
 from psycopg.rows import TupleRow
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("fractal", deadline=None)
+settings.load_profile("fractal")
 
 
 @dataclass(frozen=True)
