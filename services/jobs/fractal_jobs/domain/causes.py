@@ -5,6 +5,10 @@ import signal as signals
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fractal_common.messages import SchedulerEvidence
+
+from fractal_jobs.domain.evidence import words
+
 TRACEBACK = "Traceback (most recent call last):"
 EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(:|\s*$)")
 MAX_EXCEPTION_CHARACTERS = 300
@@ -18,6 +22,9 @@ WORDS = {
     "invalid_output": "invalid output",
     "output_too_large": "output too large",
     "invalid_command": "invalid command",
+    "node_fail": "node failed",
+    "boot_fail": "node could not be started",
+    "deadline": "not over before its deadline",
 }
 
 
@@ -32,6 +39,8 @@ class Failures:
     exception: str | None
     max_rss_kb: int | None
     wall_s: float | None
+    scheduler: SchedulerEvidence | None = None
+    """If it was the scheduler that ended them: what it says of their jobs, with the largest amounts of memory."""
 
     @property
     def words(self) -> str:
@@ -41,6 +50,8 @@ class Failures:
             details.append(f"peak memory {self.max_rss_kb / 1024:.0f} MB")
         if self.wall_s is not None:
             details.append(f"{self.wall_s:.1f} s")
+        if self.scheduler is not None:
+            details.append(f"SLURM says: {words(self.scheduler)}")
         return f"{text} ({'; '.join(details)})" if details else text
 
 

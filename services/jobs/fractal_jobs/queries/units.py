@@ -10,6 +10,7 @@ from fractal_common.database.models import (
     HistoryUnit,
     UnitResult,
 )
+from fractal_common.messages import SchedulerEvidence
 from sqlalchemy import and_, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -163,16 +164,34 @@ async def first_error(session: AsyncSession, run_id: int, parts: Sequence[str]) 
     return await session.scalar(statement) or ""
 
 
+FAILURES = text(
+    """
+    SELECT count(*), result.cause, result.exit_code, result.signal, result.exception, max(result.max_rss_kb),
+           max(result.wall_s), min(said ->> 'job_id'), said ->> 'state', said ->> 'exit_code', said ->> 'reason',
+           max((said ->> 'requested_memory_mb')::bigint), max((said ->> 'peak_memory_kb')::bigint)
+    FROM jobs.unitresult AS result
+    JOIN jobs.historyunit AS unit ON unit.id = result.unit_id
+    LEFT JOIN jobs.batch AS batch ON batch.id = unit.batch_id
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN result.cause = lower(batch.cause) THEN batch.evidence END AS said) AS scheduler
+    WHERE unit.history_run_id = :run_id AND NOT result.succeeded
+    GROUP BY result.cause, result.exit_code, result.signal, result.exception, said ->> 'state', said ->> 'exit_code',
+             said ->> 'reason'
+    """
+)
+
+
 async def failures(session: AsyncSession, run_id: int) -> list[Failures]:
     """Failed units of a run, those that failed alike together."""
-    alike = (UnitResult.cause, UnitResult.exit_code, UnitResult.signal, UnitResult.exception)
-    statement = (
-        select(func.count(), *alike, func.max(UnitResult.max_rss_kb), func.max(UnitResult.wall_s))
-        .join(HistoryUnit, HistoryUnit.id == UnitResult.unit_id)
-        .where(HistoryUnit.history_run_id == run_id, UnitResult.succeeded.is_(False))
-        .group_by(*alike)
-    )
-    return [Failures(*row) for row in await session.execute(statement)]
+    return [_failures(row) for row in await session.execute(FAILURES, {"run_id": run_id})]
+
+
+def _failures(row: Sequence[Any]) -> Failures:
+    names = ("count", "cause", "exit_code", "signal", "exception", "max_rss_kb", "wall_s")
+    words = ("job_id", "state", "exit_code", "reason", "requested_memory_mb", "peak_memory_kb")
+    said = dict(zip(words, row[len(names) :], strict=True))
+    scheduler = None if said["state"] is None else SchedulerEvidence.model_validate(said)
+    return Failures(**dict(zip(names, row, strict=False)), scheduler=scheduler)
 
 
 async def failed(session: AsyncSession, run_id: int) -> list[tuple[str, int, list[str]]]:
