@@ -107,9 +107,6 @@ class BatchCancel(Message):
     batch: str
     job_id: int
     working_dir: str
-    working_dir_user: str | None = None
-    username: str | None = None
-    """Unix user as whom the batch runs; null: the agent's own."""
 
 
 class JobArchive(Message):
@@ -119,10 +116,6 @@ class JobArchive(Message):
     job_id: int
     working_dir: str
     workflow_log: str
-    working_dir_user: str | None = None
-    """Where the job's processes wrote, if elsewhere: its files belong into the zip as well."""
-    username: str | None = None
-    """Unix user whose files those are; null: the agent's own."""
 
 
 class BatchSubmitted(Message):
@@ -334,8 +327,6 @@ class FileRead(Message):
     archive: str | None = None
     """Zip in which to look for `member` when `path` does not exist."""
     member: str | None = None
-    username: str | None = None
-    """Unix user with whose permissions to read `path`; null: the agent's own."""
     offset: int = 0
     length: int = 128 * 1024
 
@@ -352,10 +343,6 @@ class FolderArchive(Message):
 
     type: Literal["files.archive.v1"] = "files.archive.v1"
     working_dir: str
-    working_dir_user: str | None = None
-    """Where the job's processes write, if elsewhere."""
-    username: str | None = None
-    """Unix user whose files those are; null: the agent's own."""
 
 
 class ArchiveReady(Message):

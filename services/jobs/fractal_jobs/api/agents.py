@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncGenerator
+from pathlib import PurePosixPath
 from typing import TypeVar
 
 from fastapi import Request
@@ -18,8 +19,6 @@ from fractal_common.messages import (
     rpc_subject,
 )
 from pydantic import BaseModel
-
-from fractal_jobs.domain.folders import JobFolder
 
 Reply = TypeVar("Reply", bound=BaseModel)
 
@@ -55,12 +54,12 @@ class Agents:
             return False
         return False
 
-    async def read_log(self, resource_id: int, logfile: str, folder: JobFolder) -> str | None:
+    async def read_log(self, resource_id: int, logfile: str, working_dir: str) -> str | None:
         """A log file, or its copy in the job's archive; None if there is neither."""
         parts: list[bytes] = []
         size = 0
         while True:
-            chunk = await self._chunk(resource_id, logfile, folder, size)
+            chunk = await self._chunk(resource_id, logfile, working_dir, size)
             if not chunk.exists:
                 return None
             data = base64.b64decode(chunk.data_base64)
@@ -69,25 +68,22 @@ class Agents:
             if not data or size >= min(chunk.size, MAX_LOG_BYTES):
                 return b"".join(parts).decode("utf-8", "replace")
 
-    async def read_chunk(self, resource_id: int, logfile: str, folder: JobFolder, offset: int) -> bytes:
+    async def read_chunk(self, resource_id: int, logfile: str, working_dir: str, offset: int) -> bytes:
         """Bytes of a log file from an offset on; none at its end, or if there is no file yet."""
-        return base64.b64decode((await self._chunk(resource_id, logfile, folder, offset)).data_base64)
+        return base64.b64decode((await self._chunk(resource_id, logfile, working_dir, offset)).data_base64)
 
-    async def _chunk(self, resource_id: int, logfile: str, folder: JobFolder, offset: int) -> FileChunk:
+    async def _chunk(self, resource_id: int, logfile: str, working_dir: str, offset: int) -> FileChunk:
         request = FileRead(
-            path=folder.as_written(logfile),
-            archive=folder.archive,
-            member=folder.member(logfile),
-            username=folder.username,
+            path=logfile,
+            archive=f"{working_dir}.zip",
+            member=str(PurePosixPath(logfile).relative_to(working_dir)),
             offset=offset,
             length=CHUNK_BYTES,
         )
         return await self.request(resource_id, "files.read", request, FileChunk)
 
-    async def archive(self, resource_id: int, folder: JobFolder) -> ArchiveReady:
-        message = FolderArchive(
-            working_dir=folder.working_dir, working_dir_user=folder.working_dir_user, username=folder.username
-        )
+    async def archive(self, resource_id: int, working_dir: str) -> ArchiveReady:
+        message = FolderArchive(working_dir=working_dir)
         return await self.request(resource_id, "files.archive", message, ArchiveReady, timeout_s=ARCHIVE_TIMEOUT_S)
 
     async def queue(

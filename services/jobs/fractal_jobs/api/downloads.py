@@ -8,20 +8,17 @@ from fractal_common.bus import BusError
 from fractal_common.database.models import Job
 
 from fractal_jobs.api.agents import Agents
-from fractal_jobs.api.transactions import Session
-from fractal_jobs.queries import folders
 
 
-async def job_archive(session: Session, cluster: Agents, resource_id: int | None, job: Job) -> StreamingResponse:
+async def job_archive(cluster: Agents, resource_id: int | None, job: Job) -> StreamingResponse:
     """Raises 422 for a job without folder, 503 while its files cannot be read."""
-    folder = await folders.of_job(session, job.id)
-    if folder is None or resource_id is None:
+    if job.working_dir is None or resource_id is None:
         raise HTTPException(422, f"Job {job.id} has no folder.")
     try:
-        archive = await cluster.archive(resource_id, folder)
+        archive = await cluster.archive(resource_id, job.working_dir)
     except BusError as error:
         raise HTTPException(503, f"The files of job {job.id} cannot be read now: {error}.") from None
-    name = PurePosixPath(folder.working_dir).name
+    name = PurePosixPath(job.working_dir).name
     return StreamingResponse(
         cluster.stream(resource_id, archive),
         media_type="application/x-zip-compressed",

@@ -22,7 +22,7 @@ from fractal_jobs.api.schemas.jobs import (
 from fractal_jobs.api.schemas.projects import ImageFilters
 from fractal_jobs.api.transactions import Session
 from fractal_jobs.domain.images import STATUS_ATTRIBUTE
-from fractal_jobs.queries import folders, history, images, imagestatus, imagesummaries, scheduler
+from fractal_jobs.queries import history, images, imagestatus, imagesummaries, scheduler
 from fractal_jobs.queries.workflows import task_name
 
 router = APIRouter(prefix="/project/{project_id}/status")
@@ -183,7 +183,7 @@ async def _log(
     A process that the scheduler ended could not say why: its log ends with the scheduler's words.
     """
     name = await task_name(session, workflow_task.id)
-    folder = await folders.of_run(session, unit.history_run_id)
+    folder = await history.job_folder(session, unit.history_run_id)
     why = await scheduler.why_without_result(session, unit.id) if unit.status == "failed" else None
     missing = why or f"Logs for task '{name}' in dataset {dataset.id} are not available."
     if folder is None:

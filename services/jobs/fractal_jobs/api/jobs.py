@@ -75,7 +75,7 @@ async def download_job(
 ) -> StreamingResponse:
     job = await access.job(session, principal, project_id, job_id, READ)
     project, _ = await access.project(session, principal, project_id, READ)
-    return await job_archive(session, cluster, project.resource_id, job)
+    return await job_archive(cluster, project.resource_id, job)
 
 
 @router.get("/project/{project_id}/latest-job/", response_model=JobReadWithStatuses)

@@ -19,8 +19,7 @@ from fractal_jobs.api.listening import Listener, listener
 from fractal_jobs.api.principals import Guest, database
 from fractal_jobs.api.schemas.jobs import UnitFailure
 from fractal_jobs.api.transactions import Session
-from fractal_jobs.domain.folders import JobFolder
-from fractal_jobs.queries import events, folders, history
+from fractal_jobs.queries import events, history
 from fractal_jobs.queries.events import Position, Told
 
 router = APIRouter(prefix="/project/{project_id}/job/{job_id}")
@@ -145,10 +144,9 @@ async def follow_log(
         unit_id = known(history_unit_id)
         project, _ = await access.project(session, principal, project_id, READ)
         unit = await events.unit_of_job(session, job.id, unit_id)
-        folder = await folders.of_job(session, job.id)
-        if unit is None or folder is None:
+        if unit is None or job.working_dir is None:
             raise HTTPException(404, f"HistoryUnit {history_unit_id} not found in job {job.id}")
-        place = (project.resource_id, unit[0], folder)
+        place = (project.resource_id, unit[0], job.working_dir)
         try:
             await cluster.read_chunk(*place, 0)
         except (BusError, ValueError) as error:
@@ -177,7 +175,7 @@ async def _job_log(data: Database, listening: Listener, job_id: int, *, follow: 
 
 
 async def _unit_log(
-    data: Database, cluster: Agents, place: tuple[int, str, JobFolder], job_id: int, unit_id: int, *, follow: bool
+    data: Database, cluster: Agents, place: tuple[int, str, str], job_id: int, unit_id: int, *, follow: bool
 ) -> AsyncGenerator[bytes]:
     offset = 0
     end = time.monotonic() + STREAM_LIFETIME_S

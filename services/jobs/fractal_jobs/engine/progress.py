@@ -84,17 +84,7 @@ class Progress:
 
     async def cancel(self, batches: list[str]) -> None:
         """Tell the agent to stop these batches; it may be told twice."""
-        job, profile = self.job, await self.profile()
-        messages = [
-            BatchCancel(
-                batch=batch,
-                job_id=job.id,
-                working_dir=self.working_dir,
-                working_dir_user=job.working_dir_user,
-                username=profile.username if profile else None,
-            )
-            for batch in batches
-        ]
+        messages = [BatchCancel(batch=batch, job_id=self.job.id, working_dir=self.working_dir) for batch in batches]
         await outbox.add(self.session, self._resource_id(), "batch.cancel", *messages)
 
     async def _close(self, status: str, log: str) -> None:
@@ -104,14 +94,8 @@ class Progress:
         await events.tell(self.session, self.job.id, "job", {"status": status})
         self.execution.run_id = None
         if self.execution.resource_id is not None and self.working_dir:
-            elsewhere = self.job.working_dir_user not in (None, self.working_dir)
-            profile = await self.profile() if elsewhere else None
             message = JobArchive(
-                job_id=self.job.id,
-                working_dir=self.working_dir,
-                workflow_log=self.execution.workflow_log,
-                working_dir_user=self.job.working_dir_user,
-                username=profile.username if profile else None,
+                job_id=self.job.id, working_dir=self.working_dir, workflow_log=self.execution.workflow_log
             )
             await outbox.add(self.session, self.execution.resource_id, "batch.archive", message)
 

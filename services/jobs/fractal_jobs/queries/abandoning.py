@@ -13,9 +13,8 @@ from fractal_common.messages import BatchCancel, JobArchive
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fractal_jobs.domain.folders import JobFolder
 from fractal_jobs.domain.states import BatchState
-from fractal_jobs.queries import folders, outbox
+from fractal_jobs.queries import outbox
 
 REPEATED_FOR = timedelta(days=1)
 """An agent that has not told the end of a batch by then never had it."""
@@ -39,7 +38,7 @@ async def abandon(session: AsyncSession, job: Job) -> int:
         .returning(Batch.name, Batch.resource_id)
     )
     rows = list(await session.execute(statement))
-    await _cancel(session, [(name, resource_id, job.id) for name, resource_id in rows])
+    await _cancel(session, [(name, resource_id, job.id, job.working_dir) for name, resource_id in rows])
     return len(rows)
 
 
@@ -58,11 +57,11 @@ async def repeat_cancels(session: AsyncSession, resources: Sequence[int], silenc
     )
     statement = (
         update(Batch)
-        .where(Batch.id.in_(silent))
+        .where(Batch.id.in_(silent), Job.id == Batch.job_id)
         .values(heard_at=utcnow())
-        .returning(Batch.name, Batch.resource_id, Batch.job_id)
+        .returning(Batch.name, Batch.resource_id, Job.id, Job.working_dir)
     )
-    rows = [(row[0], row[1], row[2]) for row in await session.execute(statement)]
+    rows = [(row[0], row[1], row[2], row[3]) for row in await session.execute(statement)]
     await _cancel(session, rows)
     return len(rows)
 
@@ -74,34 +73,22 @@ async def latest_run(session: AsyncSession, job_id: int) -> int | None:
 async def archive_when_still(session: AsyncSession, job_id: int) -> None:
     """Have the job's folder archived, unless a batch of it is still being stopped: the last one's end comes here."""
     still = ~exists().where(Batch.job_id == job_id, Batch.state == BatchState.ABANDONED)
-    statement = select(Execution.resource_id, Execution.workflow_log).where(Execution.job_id == job_id, still)
-    row = (await session.execute(statement)).one_or_none()
-    resource_id = row[0] if row is not None else None
-    folder = await folders.of_job(session, job_id)
-    if row is not None and resource_id is not None and folder is not None:
-        message = JobArchive(
-            job_id=job_id,
-            working_dir=folder.working_dir,
-            workflow_log=row[1],
-            working_dir_user=folder.working_dir_user,
-            username=folder.username,
-        )
-        await outbox.add(session, resource_id, "batch.archive", message)
+    statement = (
+        select(Execution.resource_id, Execution.workflow_log, Job.working_dir)
+        .join(Job, Job.id == Execution.job_id)
+        .where(Job.id == job_id, still)
+    )
+    for resource_id, workflow_log, working_dir in await session.execute(statement):
+        if resource_id is not None and working_dir is not None:
+            message = JobArchive(job_id=job_id, working_dir=working_dir, workflow_log=workflow_log)
+            await outbox.add(session, resource_id, "batch.archive", message)
 
 
-async def _cancel(session: AsyncSession, batches: Sequence[tuple[str, int, int]]) -> None:
-    """`batches`: name, resource and job."""
-    where = await folders.of_jobs(session, {job_id for _, _, job_id in batches})
+async def _cancel(session: AsyncSession, batches: Sequence[tuple[str, int, int, str | None]]) -> None:
+    """`batches`: name, resource, job and the job's folder."""
     by_resource: dict[int, list[BatchCancel]] = {}
-    for name, resource_id, job_id in batches:
-        folder = where.get(job_id, JobFolder("/", "/", None))
-        message = BatchCancel(
-            batch=name,
-            job_id=job_id,
-            working_dir=folder.working_dir,
-            working_dir_user=folder.working_dir_user,
-            username=folder.username,
-        )
+    for name, resource_id, job_id, working_dir in batches:
+        message = BatchCancel(batch=name, job_id=job_id, working_dir=working_dir or "/")
         by_resource.setdefault(resource_id, []).append(message)
     for resource_id, messages in by_resource.items():
         await outbox.add(session, resource_id, "batch.cancel", *messages)

@@ -9,6 +9,7 @@ from fractal_common.database.models import (
     HistoryImageCache,
     HistoryRun,
     HistoryUnit,
+    Job,
     Task,
     UnitResult,
     Workflow,
@@ -111,6 +112,11 @@ async def latest_unit_of_image(
             HistoryImageCache.zarr_url == zarr_url,
         )
     )
+    return await session.scalar(statement)
+
+
+async def job_folder(session: AsyncSession, run_id: int) -> str | None:
+    statement = select(Job.working_dir).join(HistoryRun, HistoryRun.job_id == Job.id).where(HistoryRun.id == run_id)
     return await session.scalar(statement)
 
 

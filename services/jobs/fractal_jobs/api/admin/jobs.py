@@ -115,7 +115,7 @@ async def download_job(
     principal: Superuser, session: Session, job_id: PathId, cluster: Annotated[Agents, Depends(agents)]
 ) -> StreamingResponse:
     job = await _job(session, job_id)
-    return await job_archive(session, cluster, await jobsearch.resource_id(session, job.id), job)
+    return await job_archive(cluster, await jobsearch.resource_id(session, job.id), job)
 
 
 async def _job(session: Session, job_id: int) -> Job:
