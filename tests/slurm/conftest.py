@@ -1,5 +1,6 @@
 """Fixtures of the SLURM suite: real clusters, started once and shared by all tests."""
 
+import asyncio
 import os
 import re
 import subprocess
@@ -12,11 +13,14 @@ from pathlib import Path
 
 import pytest
 from fractal_common.bus import COMMANDS, EVENTS, Bus
-from fractal_common.settings import NatsSettings
+from fractal_common.settings import DatabaseSettings, NatsSettings
 
+from tests.processes import is_alive, until
 from tests.slurm import accounts
+from tests.slurm.accounts import SERVICE
 from tests.slurm.cluster import SlurmCluster, running
 from tests.slurm.configuration import Shape
+from tests.slurm.lab import Lab
 from tests.slurm.site import Site
 
 
@@ -106,3 +110,26 @@ async def site_on(slurm: SlurmCluster, nats_server: tuple[NatsSettings, NatsSett
         finally:
             site.close()
             await bus.close()
+
+
+@pytest.fixture
+async def lab(
+    slurm: SlurmCluster, database_settings: DatabaseSettings, database_environment: dict[str, str]
+) -> AsyncGenerator[Lab]:
+    """The whole stack, and an agent of the service user on the cluster with accounting."""
+    with tempfile.TemporaryDirectory(prefix="fractal-lab-") as directory:
+        root = Path(directory)
+        root.chmod(0o755)
+        lab = Lab(root, database_settings, database_environment, slurm)
+        await lab.prepare()
+        for name in ("nats", "engine", "api", "agent"):
+            lab.start(name)
+        try:
+            await asyncio.to_thread(until, lambda: is_alive(f"http://127.0.0.1:{lab.api_ports['api']}"), "the api")
+            yield lab
+        finally:
+            for name in list(lab.processes):
+                lab.kill(name)
+            slurm.run("scancel", f"--user={SERVICE}", check=False)
+            await lab.database.close()
+            lab.remove_project_dir()
