@@ -125,7 +125,8 @@ async def lab(
         for name in ("nats", "engine", "api", "agent"):
             lab.start(name)
         try:
-            await asyncio.to_thread(until, lambda: is_alive(f"http://127.0.0.1:{lab.api_ports['api']}"), "the api")
+            url = f"http://127.0.0.1:{lab.api_ports['api']}"
+            await asyncio.to_thread(until, lambda: is_alive(url), "the api", 120)
             yield lab
         finally:
             for name in list(lab.processes):

@@ -4,6 +4,7 @@ import pwd
 import shutil
 import sys
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ BATCHING = {
     "target_mem_per_job": 200,
     "max_mem_per_job": 1000,
 }
+_numbers = count(1)
 
 
 class Lab(Stack):
@@ -141,11 +143,11 @@ class Flow:
     def __init__(self, lab: Lab, images: int, *, compound: bool = False, meta: Mapping[str, Any] | None = None) -> None:
         self.lab = lab
         self.api = lab.api()
-        self.name = f"Task {lab.root.name}"
+        self.name = f"Task {next(_numbers)} {lab.root.name}"
         command = f"{PYTHON} -I -S {lab.root / 'task.py'}"
         body = {"name": self.name, "version": "1", "command_parallel": command}
         self.task = self.api.post("/api/v2/task/", body | ({"command_non_parallel": command} if compound else {}))["id"]
-        self.project = self.api.post("/api/v2/project/", {"name": "p"})["id"]
+        self.project = self.api.post("/api/v2/project/", {"name": self.name})["id"]
         self.base = f"/api/v2/project/{self.project}/"
         dataset = self.api.post(f"{self.base}dataset/", {"name": "d"})
         self.dataset = dataset["id"]
