@@ -327,6 +327,8 @@ class FileRead(Message):
     archive: str | None = None
     """Zip in which to look for `member` when `path` does not exist."""
     member: str | None = None
+    username: str | None = None
+    """Unix user whose file `path` is. Null: a name below the jobs directory; the agent knows whose file that is."""
     offset: int = 0
     length: int = 128 * 1024
 
