@@ -91,6 +91,12 @@ def test_the_same_package_twice_is_refused_while_the_first_is_collected(api: Api
     assert api.ended(first)["status"] == "OK"
 
 
+def test_environments_are_reset_only_where_that_is_allowed(api: Api) -> None:
+    for kind in ("pip", "pixi"):
+        answer = api.post(f"/admin/v2/task-group/98765/reset/{kind}/", {}, 422)
+        assert answer == {"detail": "FRACTAL_ENABLE_TASK_GROUP_RESET=false"}
+
+
 def test_an_agent_killed_while_it_installs_ends_what_it_began(embedded: Embedded, api: Api, tmp_path: Path) -> None:
     activity = api.collect(make_wheel(tmp_path, "fractal-interrupted"))
     path = Path(api.get(group_of(api, activity))["path"])

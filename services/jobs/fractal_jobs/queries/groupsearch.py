@@ -9,6 +9,7 @@ from fractal_common.database.models import TaskGroup, TaskGroupActivity, User
 from fractal_common.http.pagination import PaginationRequest
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from fractal_jobs.queries.pages import contains, page
 from fractal_jobs.queries.tasks import in_use
@@ -84,5 +85,5 @@ async def activities(
         statement = statement.where(contains(TaskGroupActivity.pkg_name, filters["pkg_name"]))
     if filters["started_min"] is not None:
         statement = statement.where(TaskGroupActivity.timestamp_started >= filters["started_min"])
-    total, rows = await page(session, statement, pages)
+    total, rows = await page(session, statement, pages, defer(TaskGroupActivity.command))
     return total, [row[0] for row in rows]

@@ -130,7 +130,7 @@ async def activities(session: AsyncSession, user_id: int, filters: dict[str, Any
         statement = statement.where(func.lower(TaskGroupActivity.pkg_name).like(pattern))
     if filters.get("started_min") is not None:
         statement = statement.where(TaskGroupActivity.timestamp_started >= filters["started_min"])
-    return list(await session.scalars(statement))
+    return list(await session.scalars(statement.options(defer(TaskGroupActivity.command))))
 
 
 async def lock_group(session: AsyncSession, group: TaskGroup) -> bool:
