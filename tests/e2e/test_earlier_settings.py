@@ -113,12 +113,17 @@ def test_init_db_data_says_what_became_what(
 
 def test_a_local_instance_keeps_its_limit(configured: Path, bare_environment: dict[str, str], session: Session) -> None:
     (configured / "local.json").write_text(json.dumps({"parallel_tasks_per_job": 3}))
+    (configured / "pixi.json").write_text(
+        json.dumps({"default_version": "0.47.0", "versions": {"0.47.0": "/pixi/0.47.0"}})
+    )
     add(configured, FRACTAL_LOCAL_CONFIG_FILE="local.json", FRACTAL_TASKS_PYTHON_3_10="/opt/python3.10")
+    add(configured, FRACTAL_PIXI_CONFIG_FILE="pixi.json")
     done = fractalctl(configured, bare_environment, "init-db-data", "--resource", "default", "--profile", "default")
     assert done.returncode == 0, done.stderr
     row = session.scalars(select(Resource)).one()
     assert (row.name, row.type) == ("Local resource", "local")
     assert row.jobs_runner_config == {"parallel_tasks_per_job": 3}
+    assert row.tasks_pixi_config["versions"] == {"0.47.0": "/pixi/0.47.0"}
     assert list(row.tasks_python_config["versions"].values()) == [PYTHON]
     assert "FRACTAL_TASKS_PYTHON_3_10 without FRACTAL_TASKS_PYTHON_DEFAULT_VERSION" in done.stdout
 
