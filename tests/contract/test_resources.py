@@ -236,6 +236,11 @@ def test_forbidden_characters_are_refused(admin: Api) -> None:
         admin.post("/admin/v2/resource/", body, 422)
 
 
+def test_a_name_that_no_index_can_hold_is_refused(admin: Api) -> None:
+    name = "".join(str(number) for number in range(60_000))  # not to be compressed away
+    assert "too long" in admin.post("/admin/v2/resource/", local(name=name), 422)["detail"]
+
+
 def test_slurm_configurations_are_stored_whole(ssh_admin: Api) -> None:
     made = ssh_admin.post("/admin/v2/resource/", ssh(jobs_poll_interval="3"))
     assert (made["host"], made["jobs_slurm_python_worker"], made["jobs_poll_interval"]) == (

@@ -19,6 +19,8 @@ from starlette.responses import Response
 
 log = structlog.get_logger(__name__)
 
+PROGRAM_LIMITS = "54"
+"""Class of SQLSTATEs: for Postgres they are operational errors, for us the sender's."""
 DATA_MARKER = "[HAS_ERROR_DATA]"
 
 
@@ -38,6 +40,8 @@ async def _with_data(request: Request, error: Exception) -> Response:
 async def _database(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)
     log.error("database.error", path=request.url.path, error=str(error.orig))
+    if (getattr(error.orig, "sqlstate", None) or "").startswith(PROGRAM_LIMITS):
+        return JSONResponse({"detail": "A value in the request is too long for an index of the database."}, 422)
     unavailable = error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
     if unavailable:
         return JSONResponse({"detail": "The database is not available, please retry."}, status_code=503)
