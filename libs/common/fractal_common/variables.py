@@ -41,6 +41,7 @@ OF_OTHER_PARTS = frozenset(
         "FRACTAL_PORT",
         "FRACTAL_VERSION",
         "FRACTAL_LISTEN",
+        "FRACTAL_LISTEN_PORT",
         "FRACTAL_TRUSTED_PROXIES",
         "FRACTAL_AUTH_SERVERS",
         "FRACTAL_JOBS_SERVERS",

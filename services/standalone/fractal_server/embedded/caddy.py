@@ -19,7 +19,8 @@ def spec(home: Home, *, host: str, port: int, auth_port: int, jobs_ports: list[i
 
     argv = [str(binaries.caddy()), "run", "--config", str(CADDYFILE), "--adapter", "caddyfile"]
     environment = {
-        "FRACTAL_LISTEN": f"{host}:{port}",
+        "FRACTAL_LISTEN": host,
+        "FRACTAL_LISTEN_PORT": str(port),
         "FRACTAL_AUTH_SERVERS": f"127.0.0.1:{auth_port}",
         "FRACTAL_JOBS_SERVERS": " ".join(f"127.0.0.1:{number}" for number in jobs_ports),
         "XDG_DATA_HOME": str(directory),
