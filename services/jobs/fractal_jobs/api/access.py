@@ -42,24 +42,30 @@ def known_if_given(identifier: int | None) -> int | None:
     return None if identifier is None else known(identifier)
 
 
+def _permitted(
+    project: Project | None, member: ProjectMember | None, required: ProjectPermissions
+) -> tuple[Project, ProjectMember]:
+    if project is None:
+        raise HTTPException(404, "Project not found")
+    if member is None or not member.is_verified or required not in member.permissions:
+        raise HTTPException(403, NOT_AUTHORIZED)
+    return project, member
+
+
 async def project(
     session: AsyncSession, principal: Principal, project_id: int, required: ProjectPermissions
 ) -> tuple[Project, ProjectMember]:
     """Raises 404 for a missing project, 403 without a verified link that has the permission."""
     row = await access.project(session, known(project_id), principal.id)
-    if row is None:
-        raise HTTPException(404, "Project not found")
-    found, member = row
-    if member is None or not member.is_verified or required not in member.permissions:
-        raise HTTPException(403, NOT_AUTHORIZED)
-    return found, member
+    return _permitted(*(row or (None, None)), required)
 
 
 async def dataset(
     session: AsyncSession, principal: Principal, project_id: int, dataset_id: int, required: ProjectPermissions
 ) -> tuple[Project, Dataset]:
-    owner, _ = await project(session, principal, project_id, required)
-    found = await access.dataset(session, owner.id, known(dataset_id))
+    row = await access.part(session, Dataset, known(project_id), known(dataset_id), principal.id)
+    owner, member, found = row or (None, None, None)
+    owner, _ = _permitted(owner, member, required)
     if found is None:
         raise HTTPException(404, "Dataset not found")
     return owner, found
@@ -68,13 +74,18 @@ async def dataset(
 async def workflow(
     session: AsyncSession, principal: Principal, project_id: int, workflow_id: int, required: ProjectPermissions
 ) -> tuple[Project, Workflow]:
-    owner, _ = await project(session, principal, project_id, required)
-    return owner, await workflow_of(session, owner, workflow_id)
+    row = await access.part(session, Workflow, known(project_id), known(workflow_id), principal.id)
+    owner, member, found = row or (None, None, None)
+    owner, _ = _permitted(owner, member, required)
+    return owner, _found_workflow(found)
 
 
 async def workflow_of(session: AsyncSession, owner: Project, workflow_id: int) -> Workflow:
     """Of a project that the caller has been checked for."""
-    found = await access.workflow(session, owner.id, known(workflow_id))
+    return _found_workflow(await access.workflow(session, owner.id, known(workflow_id)))
+
+
+def _found_workflow(found: Workflow | None) -> Workflow:
     if found is None:
         raise HTTPException(404, "Workflow not found")
     return found
@@ -88,18 +99,23 @@ async def workflow_task(
     workflowtask_id: int,
     required: ProjectPermissions,
 ) -> tuple[Workflow, WorkflowTask]:
-    _, parent = await workflow(session, principal, project_id, workflow_id, required)
-    found = await access.workflow_task(session, parent.id, known(workflowtask_id))
+    row = await access.workflow_task(
+        session, known(project_id), known(workflow_id), known(workflowtask_id), principal.id
+    )
+    owner, member, parent, found = row or (None, None, None, None)
+    _permitted(owner, member, required)
+    workflow = _found_workflow(parent)
     if found is None:
         raise HTTPException(404, "WorkflowTask not found")
-    return parent, found
+    return workflow, found
 
 
 async def job(
     session: AsyncSession, principal: Principal, project_id: int, job_id: int, required: ProjectPermissions
 ) -> Job:
-    owner, _ = await project(session, principal, project_id, required)
-    found = await access.job(session, owner.id, known(job_id))
+    row = await access.part(session, Job, known(project_id), known(job_id), principal.id)
+    owner, member, found = row or (None, None, None)
+    _permitted(owner, member, required)
     if found is None:
         raise HTTPException(404, "Job not found")
     return found

@@ -1,5 +1,6 @@
 """`/workflow/`: workflows."""
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, HTTPException
@@ -29,27 +30,38 @@ Model = TypeVar("Model", WorkflowRead, WorkflowReadWithWarnings)
 
 def workflow_task_fields(row: workflows.TaskRow) -> dict[str, Any]:
     """Fields of a workflow task's response."""
-    workflow_task, task, warning = row
-    columns = {column.key: getattr(workflow_task, column.key) for column in workflow_task.__table__.columns}
-    return {**columns, "task": TaskRead.model_validate(task), "warning": warning}
+    return _fields(row, TaskRead.model_validate(row[1]))
 
 
-def _read(model: type[Model], workflow: Workflow, project: Project, tasks: list[workflows.TaskRow]) -> Model:
-    columns = {column.key: getattr(workflow, column.key) for column in workflow.__table__.columns}
-    return model.model_validate(
-        {
-            **columns,
-            "project": ProjectRead.model_validate(project),
-            "task_list": [workflow_task_fields(row) for row in tasks],
-        }
-    )
+def _fields(row: workflows.TaskRow, task: TaskRead) -> dict[str, Any]:
+    columns = {column.key: getattr(row[0], column.key) for column in row[0].__table__.columns}
+    return {**columns, "task": task, "warning": row[2]}
+
+
+def _read(
+    model: type[Model], project: Project, found: Iterable[Workflow], tasks: dict[int, list[workflows.TaskRow]]
+) -> list[Model]:
+    """Each task is read once, however many workflows have it."""
+    project_read = ProjectRead.model_validate(project)
+    distinct = {task.id: task for rows in tasks.values() for _, task, _ in rows}
+    reads = {task_id: TaskRead.model_validate(task) for task_id, task in distinct.items()}
+    return [
+        model.model_validate(
+            {
+                **{column.key: getattr(workflow, column.key) for column in workflow.__table__.columns},
+                "project": project_read,
+                "task_list": [_fields(row, reads[row[1].id]) for row in tasks[workflow.id]],
+            }
+        )
+        for workflow in found
+    ]
 
 
 async def with_warnings(session: Session, principal: Principal, project: Project, workflow: Workflow) -> object:
     """The workflow as its own page shows it."""
     await session.flush()
     tasks = await workflows.tasks(session, [workflow.id], principal.id, principal.resource_id)
-    return _read(WorkflowReadWithWarnings, workflow, project, tasks[workflow.id])
+    return _read(WorkflowReadWithWarnings, project, [workflow], tasks)[0]
 
 
 async def check_name(session: Session, project_id: int, name: str) -> None:
@@ -62,7 +74,7 @@ async def list_workflows(principal: Guest, session: Session, project_id: PathId)
     project, _ = await access.project(session, principal, project_id, READ)
     found = await workflows.list_of(session, project.id)
     tasks = await workflows.tasks(session, [row.id for row in found], principal.id, principal.resource_id)
-    return [_read(WorkflowRead, row, project, tasks[row.id]) for row in found]
+    return _read(WorkflowRead, project, found, tasks)
 
 
 @router.post("/", response_model=WorkflowRead, status_code=201)
@@ -72,7 +84,7 @@ async def create_workflow(principal: Writer, session: Session, project_id: PathI
     workflow = Workflow(name=body.name, description=body.description, project_id=project.id, is_starred=False)
     session.add(workflow)
     await session.flush()
-    return _read(WorkflowRead, workflow, project, [])
+    return _read(WorkflowRead, project, [workflow], {workflow.id: []})[0]
 
 
 @router.get("/{workflow_id}/", response_model=WorkflowReadWithWarnings)

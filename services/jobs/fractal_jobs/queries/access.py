@@ -1,7 +1,7 @@
 """What a caller may touch: each question is one statement."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypeVar
 
 from fractal_common.database.models import (
     Dataset,
@@ -18,33 +18,49 @@ from fractal_common.database.models import (
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+Part = TypeVar("Part", Dataset, Workflow, Job)
+
+
+def _membership(user_id: int) -> ColumnElement[bool]:
+    return and_(ProjectMember.project_id == Project.id, ProjectMember.user_id == user_id)
+
 
 async def project(session: AsyncSession, project_id: int, user_id: int) -> tuple[Project, ProjectMember | None] | None:
-    statement = (
-        select(Project, ProjectMember)
-        .outerjoin(ProjectMember, and_(ProjectMember.project_id == Project.id, ProjectMember.user_id == user_id))
-        .where(Project.id == project_id)
-    )
-    row = (await session.execute(statement)).one_or_none()
+    statement = select(Project, ProjectMember).outerjoin(ProjectMember, _membership(user_id))
+    row = (await session.execute(statement.where(Project.id == project_id))).one_or_none()
     return None if row is None else (row[0], row[1])
 
 
-async def dataset(session: AsyncSession, project_id: int, dataset_id: int) -> Dataset | None:
-    return await session.scalar(select(Dataset).where(Dataset.id == dataset_id, Dataset.project_id == project_id))
+async def part(
+    session: AsyncSession, kind: type[Part], project_id: int, part_id: int, user_id: int
+) -> tuple[Project, ProjectMember | None, Part | None] | None:
+    """A project, the user's link to it, and what of the project has this id."""
+    statement = (
+        select(Project, ProjectMember, kind)
+        .outerjoin(ProjectMember, _membership(user_id))
+        .outerjoin(kind, and_(kind.id == part_id, kind.project_id == Project.id))
+        .where(Project.id == project_id)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else (row[0], row[1], row[2])
 
 
 async def workflow(session: AsyncSession, project_id: int, workflow_id: int) -> Workflow | None:
     return await session.scalar(select(Workflow).where(Workflow.id == workflow_id, Workflow.project_id == project_id))
 
 
-async def workflow_task(session: AsyncSession, workflow_id: int, workflowtask_id: int) -> WorkflowTask | None:
-    return await session.scalar(
-        select(WorkflowTask).where(WorkflowTask.id == workflowtask_id, WorkflowTask.workflow_id == workflow_id)
+async def workflow_task(
+    session: AsyncSession, project_id: int, workflow_id: int, workflowtask_id: int, user_id: int
+) -> tuple[Project, ProjectMember | None, Workflow | None, WorkflowTask | None] | None:
+    statement = (
+        select(Project, ProjectMember, Workflow, WorkflowTask)
+        .outerjoin(ProjectMember, _membership(user_id))
+        .outerjoin(Workflow, and_(Workflow.id == workflow_id, Workflow.project_id == Project.id))
+        .outerjoin(WorkflowTask, and_(WorkflowTask.id == workflowtask_id, WorkflowTask.workflow_id == Workflow.id))
+        .where(Project.id == project_id)
     )
-
-
-async def job(session: AsyncSession, project_id: int, job_id: int) -> Job | None:
-    return await session.scalar(select(Job).where(Job.id == job_id, Job.project_id == project_id))
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else (row[0], row[1], row[2], row[3])
 
 
 def is_member(user_id: int, group_id: Any) -> ColumnElement[bool]:

@@ -37,15 +37,21 @@ async def tasks(
     )
     warning = case((~may_read, literal(NO_ACCESS)), (TaskGroup.active.is_(False), literal(NOT_ACTIVE)))
     statement = (
-        select(WorkflowTask, Task, warning)
+        select(WorkflowTask, warning)
         .join(Task, Task.id == WorkflowTask.task_id)
         .join(TaskGroup, TaskGroup.id == Task.taskgroupv2_id)
         .where(WorkflowTask.workflow_id.in_(workflow_ids))
         .order_by(WorkflowTask.workflow_id, WorkflowTask.order)
     )
+    rows = (await session.execute(statement)).all()
+    # Each task once: its schemas are long, and many workflows have the same tasks.
+    task_ids = {row[0].task_id for row in rows}
+    known = {task.id: task for task in await session.scalars(select(Task).where(Task.id.in_(task_ids)))}
     found: dict[int, list[TaskRow]] = {workflow_id: [] for workflow_id in workflow_ids}
-    for row in await session.execute(statement):
-        found[row[0].workflow_id].append((row[0], row[1], row[2]))
+    for workflow_task, said in rows:
+        # Unless it was replaced and its task deleted between the two statements.
+        if workflow_task.task_id in known:
+            found[workflow_task.workflow_id].append((workflow_task, known[workflow_task.task_id], said))
     return found
 
 
