@@ -1,6 +1,11 @@
-"""An agent for every local resource that the database names, also for those made while the stack runs."""
+"""An agent for every resource of this host that the database names, also for those made while the stack runs.
+
+Local ones, and where SLURM's commands are at hand the `slurm_sudo` ones, unless the operator brings the NATS and with
+it agents of their own; all others have their agents elsewhere.
+"""
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -8,6 +13,7 @@ from fractal_common.database.models import Resource
 from fractal_common.database.sessions import Database
 from fractal_common.settings import DatabaseSettings, given_variables
 from fractal_common.telemetry import get_logger
+from fractal_common.types import ResourceType
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -36,7 +42,7 @@ class LocalResource:
 
 
 class LocalAgents:
-    """Keeps one child for each local resource."""
+    """Keeps one child for each resource of this host."""
 
     def __init__(
         self,
@@ -51,6 +57,9 @@ class LocalAgents:
         self._stop = stop
         self._database = Database.connect(database, process="fractal-supervisor", pool_size=1)
         self._agents: dict[LocalResource, Child] = {}
+        self._types = [ResourceType.LOCAL]
+        if shutil.which("sbatch") is not None and "FRACTAL_NATS_URL" in environment:
+            self._types.append(ResourceType.SLURM_SUDO)
 
     async def follow(self) -> None:
         """Until cancelled. A database that does not answer changes nothing."""
@@ -76,5 +85,5 @@ class LocalAgents:
     async def _resources(self) -> set[LocalResource]:
         statement = select(Resource.id, Resource.jobs_local_dir, Resource.tasks_local_dir)
         async with self._database.session() as session:
-            rows = await session.execute(statement.where(Resource.type == "local"))
+            rows = await session.execute(statement.where(Resource.type.in_(self._types)))
             return {LocalResource(*row) for row in rows}
