@@ -2,9 +2,12 @@
 
 import asyncio
 import io
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 from fractal_common.database.models import AccountingRecord, AccountingRecordSlurm
 from sqlalchemy import select
@@ -72,6 +75,16 @@ async def test_a_compound_task_has_two_waves_and_its_use_is_measured(lab: Lab) -
         path = f"job/{job['id']}/usage/"
         until(lambda: flow.api.get(flow.base + path)["slurm_jobs_measured"] == 3, "SLURM has told of all jobs")
         until(lambda: flow.of_job(job)["executor_error_log"] == "loading modules", "the errors of the job are known")
+        recent = subprocess.run(
+            [str(Path(sys.executable).with_name("fractalctl")), "recent"],
+            env=lab.commands["engine"][1],
+            cwd=lab.root,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        assert ", SLURM jobs: 3, CPU time: " in recent.stdout
         return flow.api.get(flow.base + path), job
 
     usage, job = await asyncio.to_thread(act)

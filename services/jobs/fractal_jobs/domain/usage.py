@@ -34,6 +34,28 @@ class TaskUsage:
     usage: Usage
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What SLURM has told of a job's SLURM jobs up to now."""
+
+    slurm_jobs: int
+    cpu_s: float | None
+    elapsed_s: float | None
+    peak_memory_kb: int | None
+
+    @property
+    def words(self) -> str:
+        """`SLURM jobs: 3, CPU time: 4.5 s, elapsed: 6 s, peak memory: 999 MB`: what is known."""
+        known = [f"SLURM jobs: {self.slurm_jobs}"]
+        if self.cpu_s is not None:
+            known.append(f"CPU time: {self.cpu_s:.1f} s")
+        if self.elapsed_s is not None:
+            known.append(f"elapsed: {self.elapsed_s:.0f} s")
+        if self.peak_memory_kb is not None:
+            known.append(f"peak memory: {self.peak_memory_kb / 1024:.0f} MB")
+        return ", ".join(known)
+
+
 def total(parts: Sequence[Usage]) -> Usage:
     """Sums, and maxima of memory; None where nothing is known."""
     return Usage(

@@ -6,7 +6,7 @@ from fractal_common.database.models import Batch, HistoryUnit, UnitResult
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fractal_jobs.domain.usage import TaskUsage, Usage
+from fractal_jobs.domain.usage import Measured, TaskUsage, Usage
 
 # One row a wave, from its first SLURM job on; a job array counts once, a batch submitted again adds its new job.
 ACCOUNT = text(
@@ -61,6 +61,15 @@ USED = text(
 )
 
 
+MEASURED = text(
+    """
+    SELECT job_id, count(*), sum((evidence ->> 'cpu_s')::float), sum((evidence ->> 'elapsed_s')::float),
+           max((evidence ->> 'peak_memory_kb')::bigint)
+    FROM jobs.batch WHERE job_id = ANY(:job_ids) AND evidence IS NOT NULL GROUP BY job_id
+    """
+)
+
+
 async def account(session: AsyncSession, batch_id: int, slurm_job_ids: Sequence[int]) -> None:
     """SLURM jobs of the wave that the batch belongs to; none is a row as well, and repeating changes nothing."""
     await session.execute(ACCOUNT, {"batch_id": batch_id, "slurm_job_ids": list(slurm_job_ids)})
@@ -91,3 +100,9 @@ async def used(session: AsyncSession, job_id: int) -> list[TaskUsage]:
     """By run, oldest first."""
     rows = await session.execute(USED, {"job_id": job_id})
     return [TaskUsage(row[0], row[1], row[2], Usage(*row[3:])) for row in rows]
+
+
+async def measured(session: AsyncSession, job_ids: Sequence[int]) -> dict[int, Measured]:
+    """By job, of those of which SLURM has told."""
+    rows = await session.execute(MEASURED, {"job_ids": list(job_ids)})
+    return {row[0]: Measured(*row[1:]) for row in rows}

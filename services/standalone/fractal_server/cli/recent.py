@@ -1,11 +1,13 @@
 """`fractalctl recent`."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from fractal_common.database.base import utcnow
 from fractal_common.database.sessions import Database
 from fractal_common.settings import database_settings
 from fractal_jobs.queries import recent as queries
+from fractal_jobs.queries import scheduler
 
 
 async def recent(minutes: int) -> None:
@@ -16,6 +18,7 @@ async def recent(minutes: int) -> None:
             since = utcnow() - timedelta(minutes=minutes)
             jobs = await queries.jobs(session, since)
             activities = await queries.activities(session, since)
+            measured = await scheduler.measured(session, [row.id for row in jobs])
     finally:
         await database.close()
     print("## Summary")
@@ -26,18 +29,19 @@ async def recent(minutes: int) -> None:
     else:
         print(f"No fractal-server job or task-group activity during the last {minutes} minutes.")
     print()
-    _section("## Recent jobs", jobs)
-    _section("## Recent task-group activities", activities)
+    _section("## Recent jobs", jobs, {job_id: used.words for job_id, used in measured.items()})
+    _section("## Recent task-group activities", activities, {})
 
 
-def _section(title: str, rows: list[queries.Recent]) -> None:
+def _section(title: str, rows: list[queries.Recent], used: Mapping[int, str]) -> None:
     if not rows:
         return
     print(title)
     for row in rows:
         what = "".join(f", {part}" for part in row.what)
         times = f"{_shown(row.start)}/{_shown(row.end)}"
-        print(f"ID={row.id} by {row.email}{what}, current status: {row.status}, start/end time: {times}.")
+        took = f", {used[row.id]}" if row.id in used else ""
+        print(f"ID={row.id} by {row.email}{what}, current status: {row.status}, start/end time: {times}{took}.")
     print()
 
 
