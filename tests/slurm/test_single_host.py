@@ -88,8 +88,9 @@ def test_the_settings_of_earlier_releases_run_jobs_on_slurm(
         assert job["working_dir_user"].startswith(f"{home}/fractal/.fractal_cache/")
         assert len((folder / "marks").read_text().split()) == 3
         assert list(Path(job["working_dir_user"]).glob("*/*-slurm-submit.sh"))
-        told = slurm.run("sacct", "-X", "-n", "-P", "--format=JobName,User,State", f"--user={SERVICE}")
-        assert f"Puppet|{SERVICE}|COMPLETED" in told.splitlines()
+        sacct = ("sacct", "-X", "-n", "-P", "--format=JobName,User,State", f"--user={SERVICE}")
+        row = f"Puppet|{SERVICE}|COMPLETED"
+        until(lambda: row in slurm.run(*sacct).splitlines(), "accounting knows the job")
         until(lambda: not processes_of(folder), "nothing is left running")
     finally:
         shutil.rmtree(home, ignore_errors=True)
