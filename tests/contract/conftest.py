@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,14 @@ START_WITHIN_S = 120.0
 
 @pytest.fixture(scope="session")
 def server(postgres_server: PostgresServer) -> Generator[Server]:
-    name = sql.Identifier("contract")
+    with started(postgres_server, "contract") as server:
+        yield server
+
+
+@contextmanager
+def started(postgres_server: PostgresServer, database: str) -> Generator[Server]:
+    """A server on a new database of that name."""
+    name = sql.Identifier(database)
     postgres_server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE migrated").format(name))
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="fractal-contract-", ignore_cleanup_errors=True) as directory:
@@ -35,7 +43,7 @@ def server(postgres_server: PostgresServer) -> Generator[Server]:
         password = secrets.token_urlsafe(12)
         environment = {
             **os.environ,
-            **postgres_server.environment("contract"),
+            **postgres_server.environment(database),
             "JWT_SECRET_KEY": secrets.token_urlsafe(32),
             "JWT_EXPIRE_SECONDS": "3600",
             "FRACTAL_DEFAULT_GROUP_NAME": "All",

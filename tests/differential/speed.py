@@ -129,8 +129,8 @@ def _copies(variables: dict[str, Any], *, ours: bool) -> list[sql.Composed]:
             type_filters)
         SELECT project_id, workflow_id, dataset_id, user_email, slurm_account, dataset_dump, workflow_dump,
             project_dump, fractal_server_version, worker_init, working_dir, working_dir_user, first_task_index,
-            last_task_index, start_timestamp - number * interval '1 minute', end_timestamp, status, repeat(log, 4), executor_error_log,
-            attribute_filters, type_filters
+            last_task_index, start_timestamp - number * interval '1 minute', end_timestamp, status, repeat(log, 4),
+            executor_error_log, attribute_filters, type_filters
         FROM jobv2, generate_series(1, {jobs}) AS number WHERE jobv2.id = {sp_job}"""
     run = """
         WITH run AS (
