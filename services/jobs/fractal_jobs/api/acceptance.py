@@ -14,7 +14,7 @@ from fractal_jobs.api.agents import Agents
 from fractal_jobs.api.principals import Principal
 from fractal_jobs.api.profiles import validated
 from fractal_jobs.api.schemas.jobs import JobCreate
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Session, flush
 from fractal_jobs.api.workflows import merged_filters
 from fractal_jobs.domain.names import cache_dir, job_folder
 from fractal_jobs.domain.paths import join
@@ -64,8 +64,9 @@ async def accept(
         )
     account = _account(principal, body.slurm_account)
     await projects.hold(session, project)
+    busy = f"Dataset {dataset.id} is already in use in submitted job(s)."
     if await projects.submitted_jobs(session, dataset_id=dataset.id):
-        raise HTTPException(422, f"Dataset {dataset.id} is already in use in submitted job(s).")
+        raise HTTPException(422, busy)
     job = Job(
         project_id=project.id,
         workflow_id=workflow.id,
@@ -83,7 +84,7 @@ async def accept(
         **_dumps(project, workflow, dataset),
     )
     session.add(job)
-    await session.flush()
+    await flush(session, "ix_jobv2_one_submitted_job_per_dataset", busy)
     folder = job_folder(project.id, workflow.id, job.id, job.start_timestamp)
     caches = _caches(principal, resource)
     job.working_dir = join(resource.jobs_local_dir, folder)

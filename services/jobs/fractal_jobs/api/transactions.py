@@ -1,7 +1,7 @@
 """The session of a request: one transaction, committed when the endpoint has returned."""
 
 from collections.abc import AsyncGenerator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
 from sqlalchemy.exc import IntegrityError
@@ -11,14 +11,27 @@ from sqlalchemy.orm.exc import StaleDataError
 from fractal_jobs.api.principals import database
 
 
+def _constraint(error: IntegrityError) -> str | None:
+    return getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+
+
+async def flush(session: AsyncSession, constraint: str, detail: Any) -> None:
+    """Write what is new; a race that the constraint decided is refused with the endpoint's own text."""
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        if _constraint(error) != constraint:
+            raise
+        raise HTTPException(422, detail) from None
+
+
 async def _session(request: Request) -> AsyncGenerator[AsyncSession]:
     try:
         async with database(request).transaction() as session:
             yield session
     except IntegrityError as error:
         # A race past an endpoint's own check: the unique index or foreign key had the last word.
-        constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-        raise HTTPException(422, f"Conflict with a concurrent change (constraint {constraint}).") from None
+        raise HTTPException(422, f"Conflict with a concurrent change (constraint {_constraint(error)}).") from None
     except StaleDataError:
         raise HTTPException(422, "What the request changes was deleted meanwhile.") from None
 
