@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from fractal_common.settings import DatabaseSettings, NatsSettings
 
 from tests.processes import is_alive, until
 from tests.slurm import accounts
-from tests.slurm.accounts import SERVICE
 from tests.slurm.cluster import SlurmCluster, running
 from tests.slurm.configuration import Shape
 from tests.slurm.lab import Lab
@@ -117,20 +116,50 @@ async def lab(
     slurm: SlurmCluster, database_settings: DatabaseSettings, database_environment: dict[str, str]
 ) -> AsyncGenerator[Lab]:
     """The whole stack, and an agent of the service user on the cluster with accounting."""
-    with tempfile.TemporaryDirectory(prefix="fractal-lab-") as directory:
-        root = Path(directory)
-        root.chmod(0o755)
-        lab = Lab(root, database_settings, database_environment, slurm)
-        await lab.prepare()
-        for name in ("nats", "engine", "api", "agent"):
-            lab.start(name)
-        try:
-            url = f"http://127.0.0.1:{lab.api_ports['api']}"
-            await asyncio.to_thread(until, lambda: is_alive(url), "the api", 120)
+    with lab_folder() as root:
+        async with working(Lab(root, database_settings, database_environment, slurm), accounts.SERVICE) as lab:
             yield lab
-        finally:
-            for name in list(lab.processes):
-                lab.kill(name)
-            slurm.run("scancel", f"--user={SERVICE}", check=False)
-            await lab.database.close()
-            lab.remove_project_dir()
+
+
+@pytest.fixture
+async def shared_lab(
+    slurm: SlurmCluster, database_settings: DatabaseSettings, database_environment: dict[str, str], delegate: Path
+) -> AsyncGenerator[Lab]:
+    """The same for three Unix users, two of whom the agent may act as."""
+    agent = {"FRACTAL_AGENT_USERS": ",".join(accounts.USERS[:2]), "FRACTAL_AGENT_DELEGATE": str(delegate)}
+    with lab_folder() as root:
+        lab = Lab(root, database_settings, database_environment, slurm, **agent)
+        async with working(lab, *accounts.USERS):
+            yield lab
+
+
+@pytest.fixture
+async def ssh_lab(
+    slurm: SlurmCluster, database_settings: DatabaseSettings, database_environment: dict[str, str]
+) -> AsyncGenerator[Lab]:
+    """A resource of the type `slurm_ssh`: its agent runs as the user whose jobs they are."""
+    user = accounts.USERS[0]
+    with lab_folder() as root:
+        lab = Lab(root, database_settings, database_environment, slurm, kind="slurm_ssh", agent_user=user)
+        async with working(lab, user):
+            yield lab
+
+
+@contextmanager
+def lab_folder() -> Generator[Path]:
+    with tempfile.TemporaryDirectory(prefix="fractal-lab-") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+@asynccontextmanager
+async def working(lab: Lab, *usernames: str) -> AsyncGenerator[Lab]:
+    await lab.prepare(*usernames)
+    for name in ("nats", "engine", "api", "agent"):
+        lab.start(name)
+    try:
+        url = f"http://127.0.0.1:{lab.api_ports['api']}"
+        await asyncio.to_thread(until, lambda: is_alive(url), "the api", 120)
+        yield lab
+    finally:
+        await lab.close()

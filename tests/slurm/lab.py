@@ -45,32 +45,45 @@ _numbers = count(1)
 
 
 class Lab(Stack):
-    """One resource with a profile for the agent's own Unix user, and somebody who works with it."""
+    """One resource, and for each Unix user a profile and somebody who works with it."""
 
     def __init__(
-        self, root: Path, settings: DatabaseSettings, environment: dict[str, str], slurm: SlurmCluster
+        self,
+        root: Path,
+        settings: DatabaseSettings,
+        environment: dict[str, str],
+        slurm: SlurmCluster,
+        *,
+        kind: str = "slurm_sudo",
+        agent_user: str = SERVICE,
+        **agent: str,
     ) -> None:
+        """`agent` are settings of the agent, which runs as `agent_user`."""
         super().__init__(root, settings, environment)
         self.slurm = slurm
+        self.kind = kind
+        self.agent_user = agent_user
+        self.agent_settings = agent
+        self.users: dict[str, int] = {}
         self.jobs = root / "jobs"
         self.marks.touch()
         self.marks.chmod(0o666)
-        for folder in (self.jobs, root / "tasks", root / "agent-state"):
+        for folder in (self.jobs, root / "tasks"):
             folder.mkdir()
-            shutil.chown(folder, SERVICE, SERVICE)
+            shutil.chown(folder, agent_user, agent_user)
         for name in ("engine", "engine-2", *self.api_ports):
             argv, variables = self.commands[name]
-            self.commands[name] = (argv, variables | {"FRACTAL_RUNNER_BACKEND": "slurm_sudo"})
+            self.commands[name] = (argv, variables | {"FRACTAL_RUNNER_BACKEND": kind})
         for name in ("agent", "agent-2"):
-            self._be_service(name)
+            self._place_agent(name)
         (root / "task.py").write_text(TASK)
 
-    def _be_service(self, name: str) -> None:
-        account = pwd.getpwnam(SERVICE)
+    def _place_agent(self, name: str) -> None:
+        account = pwd.getpwnam(self.agent_user)
         _, variables = self.commands[name]
         state = self.root / f"state-{name}"
         state.mkdir(mode=0o700)
-        shutil.chown(state, SERVICE, SERVICE)
+        shutil.chown(state, self.agent_user, self.agent_user)
         kept = {key: value for key, value in variables.items() if not key.startswith(("POSTGRES", "JWT"))}
         become = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
         own = {
@@ -79,47 +92,57 @@ class Lab(Stack):
             "FRACTAL_TASKS_DIR": str(self.root / "tasks"),
             "FRACTAL_AGENT_STATE_DIR": str(state),
         }
-        self.commands[name] = ([*become, *agent_command()], kept | own | self.slurm.environment | QUICK)
+        self.commands[name] = (
+            [*become, *agent_command()],
+            kept | own | self.slurm.environment | QUICK | self.agent_settings,
+        )
 
-    async def prepare(self, config: Mapping[str, Any] | None = None, batching: Mapping[str, int] = BATCHING) -> None:
-        """Rows of the resource, the profile and the user; `config` is laid over the default one."""
+    async def prepare(self, *usernames: str) -> None:
+        """Rows of the resource, and of a profile and a user for each Unix user."""
         async with self.database.transaction() as session:
             resource = Resource(
                 name="cluster",
-                type="slurm_sudo",
+                type=self.kind,
+                host="login" if self.kind == "slurm_ssh" else None,
                 jobs_local_dir=str(self.jobs),
                 tasks_local_dir=str(self.root / "tasks"),
                 tasks_python_config={"default_version": "3.11", "versions": {"3.11": sys.executable}},
                 jobs_poll_interval=0,
                 jobs_slurm_python_worker=PYTHON,
-                jobs_runner_config={
-                    "default_slurm_config": {**DEFAULT, **(config or {})},
-                    "batching_config": dict(batching),
-                },
+                jobs_runner_config={"default_slurm_config": DEFAULT, "batching_config": BATCHING},
             )
             session.add(resource)
             await session.flush()
-            profile = Profile(name="p", resource_id=resource.id, resource_type="slurm_sudo", username=SERVICE)
-            session.add(profile)
-            await session.flush()
-            user = User(
-                email="u@example.org",
-                hashed_password="-",
-                is_verified=True,
-                profile_id=profile.id,
-                project_dirs=[str(Path(pwd.getpwnam(SERVICE).pw_dir) / self.root.name)],
-                slurm_accounts=[ACCOUNT],
-            )
-            session.add(user)
-            await session.flush()
-            self.user_id = user.id
+            for name in usernames:
+                remote = str(self.project_dir(name) / "remote") if self.kind == "slurm_ssh" else None
+                profile = Profile(
+                    name=name,
+                    resource_id=resource.id,
+                    resource_type=self.kind,
+                    username=name,
+                    ssh_key_path="/no/key" if remote else None,
+                    jobs_remote_dir=remote,
+                    tasks_remote_dir=remote,
+                )
+                session.add(profile)
+                await session.flush()
+                user = User(
+                    email=f"{name}@example.org",
+                    hashed_password="-",
+                    is_verified=True,
+                    profile_id=profile.id,
+                    project_dirs=[str(self.project_dir(name))],
+                    slurm_accounts=[ACCOUNT],
+                )
+                session.add(user)
+                await session.flush()
+                self.users[name] = user.id
 
-    @property
-    def project_dir(self) -> Path:
-        return Path(pwd.getpwnam(SERVICE).pw_dir) / self.root.name
+    def project_dir(self, username: str) -> Path:
+        return Path(pwd.getpwnam(username).pw_dir) / self.root.name
 
-    def api(self) -> Api:
-        token = issue_token(self.user_id, key=self.jwt_key, lifetime_s=3600)
+    def api(self, username: str) -> Api:
+        token = issue_token(self.users[username], key=self.jwt_key, lifetime_s=3600)
         return Api(f"http://127.0.0.1:{self.api_ports['api']}", token)
 
     def keys(self) -> list[str]:
@@ -133,16 +156,29 @@ class Lab(Stack):
         until(lambda: len(self.slurm.run(*over).splitlines()) >= count, f"{count} jobs in sacct")
         return sorted(line.split("|") for line in self.slurm.run(*asked).splitlines())
 
-    def remove_project_dir(self) -> None:
-        shutil.rmtree(self.project_dir, ignore_errors=True)
+    async def close(self) -> None:
+        for name in list(self.processes):
+            self.kill(name)
+        for name in self.users:
+            self.slurm.run("scancel", f"--user={name}", check=False)
+            shutil.rmtree(self.project_dir(name), ignore_errors=True)
+        await self.database.close()
 
 
 class Flow:
     """A project with images `0`, `1`, … and a workflow of one task; its SLURM jobs have the task's name."""
 
-    def __init__(self, lab: Lab, images: int, *, compound: bool = False, meta: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        images: int,
+        *,
+        compound: bool = False,
+        meta: Mapping[str, Any] | None = None,
+        username: str = SERVICE,
+    ) -> None:
         self.lab = lab
-        self.api = lab.api()
+        self.api = lab.api(username)
         self.name = f"Task {next(_numbers)} {lab.root.name}"
         command = f"{PYTHON} -I -S {lab.root / 'task.py'}"
         body = {"name": self.name, "version": "1", "command_parallel": command}
@@ -178,6 +214,9 @@ class Flow:
 
     def finished(self, job: Mapping[str, Any], timeout_s: float = 120) -> dict[str, Any]:
         return self.api.finished(self.project, job["id"], timeout_s)
+
+    def last_job(self) -> dict[str, Any]:
+        return self.api.get(f"{self.base}job/")[0]
 
     def of_job(self, job: Mapping[str, Any], path: str = "") -> Any:
         return self.api.get(f"{self.base}job/{job['id']}/{path}")

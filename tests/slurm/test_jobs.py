@@ -37,7 +37,7 @@ async def test_a_job_from_its_submission_to_its_end(lab: Lab) -> None:
         flow = Flow(lab, images=5, meta={"time": "4", "extra_lines": ["export A=1"]})
         submitted = flow.submit(worker_init="export B=2\n\nif true; then\n  export C=3\nfi")
         folder = submitted["working_dir_user"]
-        assert folder.startswith(f"{lab.project_dir}/fractal/.fractal_cache/")
+        assert folder.startswith(f"{lab.project_dir(SERVICE)}/fractal/.fractal_cache/")
         assert folder.rpartition("/")[2] == submitted["working_dir"].rpartition("/")[2]
         job = flow.finished(submitted)
         assert (job["status"], job["executor_error_log"]) == ("done", None), job["log"]
