@@ -6,6 +6,7 @@ import signal
 
 from fractal_common.bus import Bus
 from fractal_common.settings import NatsSettings, load
+from fractal_common.starting import misconfiguration_told
 from fractal_common.telemetry import configure_logging
 
 from fractal_agent.agent import Agent
@@ -35,5 +36,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    configure_logging("agent")
-    asyncio.run(main())
+    with misconfiguration_told("agent"):
+        configure_logging("agent")
+        asyncio.run(main())

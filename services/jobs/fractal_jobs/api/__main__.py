@@ -2,10 +2,7 @@
 
 import argparse
 
-from fractal_common.http.serving import serve
-from fractal_common.telemetry import configure_logging
-
-from fractal_jobs.app import create_app
+from fractal_common.starting import loading, misconfiguration_told
 
 
 def main() -> None:
@@ -13,8 +10,15 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8002)
     options = parser.parse_args()
-    configure_logging("jobs-api")
-    serve(create_app(), host=options.host, port=options.port)
+    with loading(), misconfiguration_told("jobs-api"):
+        from fractal_common.http.serving import serve
+        from fractal_common.telemetry import configure_logging
+
+        from fractal_jobs.app import create_app
+
+        configure_logging("jobs-api")
+        app = create_app()
+    serve(app, host=options.host, port=options.port)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,16 @@ import signal
 
 from fractal_common.bus import Bus
 from fractal_common.settings import DatabaseSettings, NatsSettings, load
+from fractal_common.starting import misconfiguration_told
 from fractal_common.telemetry import configure_logging
 
 from fractal_jobs.engine.service import Engine
 
 
 async def main() -> None:
+    database = load(DatabaseSettings)
     bus = await Bus.connect(load(NatsSettings), name="fractal-jobs-engine")
-    running = asyncio.create_task(Engine(load(DatabaseSettings), bus).run())
+    running = asyncio.create_task(Engine(database, bus).run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.cancel)
@@ -23,5 +25,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    configure_logging("engine")
-    asyncio.run(main())
+    with misconfiguration_told("engine"):
+        configure_logging("engine")
+        asyncio.run(main())
