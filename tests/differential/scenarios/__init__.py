@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ..pair import Pair
-from . import conventions, datasets, history, images, jobs, projects, sharing, tasks, templates, workflows
+from . import admin, conventions, datasets, history, images, jobs, projects, sharing, tasks, templates, workflows
 
 SCENARIOS: dict[str, Callable[[Pair], None]] = {
     "conventions": conventions.run,
@@ -16,4 +16,5 @@ SCENARIOS: dict[str, Callable[[Pair], None]] = {
     "templates": templates.run,
     "jobs": jobs.run,
     "history": history.run,
+    "admin": admin.run,
 }
