@@ -69,44 +69,65 @@ def test_the_configuration_is_kept_with_its_defaults(admin: Api, pixi: Path) -> 
     assert kept["SLURM_CONFIG"] == {**SLURM, "mem": "8G", "mem_per_cpu": None, "preamble": []}
 
 
+ONE = {"versions": {"1": "/p/1"}, "default_version": "1"}
+
+
 @pytest.mark.parametrize(
-    ("config", "text"),
+    ("config", "loc", "kind", "text"),
     [
-        ({"versions": {"1": "/p/1"}, "default_version": "2"}, "Default version '2' not in available version ['1']."),
+        (
+            {"versions": {"1": "/p/1"}, "default_version": "2"},
+            [],
+            "value_error",
+            "Value error, Default version '2' not in available version ['1'].",
+        ),
         (
             {"versions": {"1": "/p/1", "2": "/q/2"}, "default_version": "1"},
-            "pixi_path=PosixPath('/q/2') is not located within the pixi_base_dir=PosixPath('/p').",
-        ),
-        ({"versions": {"1": "/p/x"}, "default_version": "1"}, "pixi_path.name='x' is not equal to key='1'"),
-        ({"versions": {"1": "/p/1"}}, "default_version: Field required"),
-        ({"default_version": "1"}, "versions: Field required"),
-        (
-            {"versions": {"1": "/p/1"}, "default_version": "1", "SLURM_CONFIG": {**SLURM, "mem": "8"}},
-            "Invalid memory requirement '8' for `pixi`, please set a K/M/G/T units suffix.",
+            [],
+            "value_error",
+            "Value error, pixi_path=PosixPath('/q/2') is not located within the pixi_base_dir=PosixPath('/p').",
         ),
         (
-            {"versions": {"1": "/p/1"}, "default_version": "1", "SLURM_CONFIG": SLURM},
-            "You must set either `mem` or `mem_per_cpu`.",
+            {"versions": {"1": "/p/x"}, "default_version": "1"},
+            [],
+            "value_error",
+            "Value error, pixi_path.name='x' is not equal to key='1'",
+        ),
+        ({"versions": {"1": "/p/1"}}, ["default_version"], "missing", "Field required"),
+        ({"default_version": "1"}, ["versions"], "missing", "Field required"),
+        (ONE | {"PIXI_CONCURRENT_SOLVES": "x"}, ["PIXI_CONCURRENT_SOLVES"], "int_parsing", None),
+        (
+            ONE | {"SLURM_CONFIG": {**SLURM, "mem": "8"}},
+            ["SLURM_CONFIG", "mem"],
+            "value_error",
+            "Value error, Invalid memory requirement '8' for `pixi`, please set a K/M/G/T units suffix.",
         ),
         (
-            {
-                "versions": {"1": "/p/1"},
-                "default_version": "1",
-                "SLURM_CONFIG": {**SLURM, "mem": "1G", "mem_per_cpu": "1G"},
-            },
-            "You must set either `mem` or `mem_per_cpu`.",
+            ONE | {"SLURM_CONFIG": SLURM},
+            ["SLURM_CONFIG"],
+            "value_error",
+            "Value error, You must set either `mem` or `mem_per_cpu`.",
         ),
         (
-            {"versions": {"1": "/p/1"}, "default_version": "1", "SLURM_CONFIG": {**SLURM, "cpus": 0, "mem": "1G"}},
-            "SLURM_CONFIG.cpus: Input should be greater than 0",
+            ONE | {"SLURM_CONFIG": {**SLURM, "mem": "1G", "mem_per_cpu": "1G"}},
+            ["SLURM_CONFIG"],
+            "value_error",
+            "Value error, You must set either `mem` or `mem_per_cpu`.",
+        ),
+        (
+            ONE | {"SLURM_CONFIG": {**SLURM, "cpus": 0, "mem": "1G"}},
+            ["SLURM_CONFIG", "cpus"],
+            "greater_than",
+            "Input should be greater than 0",
         ),
     ],
 )
-def test_configurations_that_are_refused(admin: Api, config: dict[str, Any], text: str) -> None:
+def test_configurations_that_are_refused(
+    admin: Api, config: dict[str, Any], loc: list[str], kind: str, text: str | None
+) -> None:
     (error,) = with_pixi(admin, config, 422)["detail"]
-    assert (error["type"], error["loc"]) == ("value_error", ["body", "local", "tasks_pixi_config"])
-    assert error["msg"].startswith("Value error, ")
-    assert error["msg"].endswith(text)
+    assert (error["loc"], error["type"]) == (["body", "local", "tasks_pixi_config", *loc], kind)
+    assert text in (None, error["msg"])
 
 
 def test_a_resource_without_pixi(user: Person) -> None:
@@ -119,9 +140,9 @@ def test_what_is_sent_is_checked(user: Person, guest: Person, pixi: Path) -> Non
     (error,) = user.api.call("POST", COLLECT, 422, data={"pixi_version": "1"})["detail"]
     assert (error["type"], error["loc"]) == ("missing", ["body", "file"])
     (error,) = collect(user.api, "a-1.tar.gz", 422, use_pixi_lockfile="maybe")["detail"]
-    assert (error["type"], error["loc"]) == ("literal_error", ["body", "use_pixi_lockfile"])
+    assert (error["type"], error["loc"]) == ("bool_parsing", ["body", "use_pixi_lockfile"])
     answer = collect(user.api, "a-1.tar.gz", 422, pixi_version="0.1")
-    text = "Pixi version '0.1' is not available. Available versions: ['0.60.0', '0.61.0']."
+    text = "Pixi version '0.1' is not available. Available versions: ['0.60.0', '0.61.0']"
     assert answer == {"detail": text}
     for name in ("a-1.zip", "a-1.tar.gz.zip"):
         assert collect(user.api, name, 422) == {"detail": f"filename='{name}' does not end with '.tar.gz'."}
@@ -157,7 +178,7 @@ def test_a_binary_that_is_missing(server: Server, user: Person, pixi: Path) -> N
     assert f"The program {pixi.with_name('0.61.0')}/bin/pixi does not exist." in log
 
 
-@pytest.mark.parametrize(("form", "frozen"), [({}, True), ({"use_pixi_lockfile": "false"}, False)])
+@pytest.mark.parametrize(("form", "frozen"), [({}, True), ({"use_pixi_lockfile": "No"}, False)])
 def test_a_binary_that_fails_is_told_with_its_command(
     user: Person, pixi: Path, form: dict[str, str], frozen: bool
 ) -> None:

@@ -1,13 +1,13 @@
 """`/task/collect/`: task packages become task groups."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, HTTPException, UploadFile
 from fractal_common.bus import BusError
 from fractal_common.database.models import Resource, Task, TaskGroup
 from fractal_common.messages import PathCheck, PathFacts
 from fractal_common.types import ActivityAction, NonEmptyStr, ResourceType, TaskGroupOrigin
-from pydantic import ValidationError
+from pydantic import ValidationError, WithJsonSchema
 
 from fractal_jobs.api import access, duplicates
 from fractal_jobs.api.agents import Agents, agents
@@ -27,6 +27,8 @@ from fractal_jobs.domain.tasks import TaskCreate
 router = APIRouter(prefix="/task/collect")
 
 PIXI_SUFFIX = ".tar.gz"
+LockfileFlag = Annotated[bool, WithJsonSchema({"type": "string", "enum": ["true", "false"], "default": "true"}), Form()]
+"""A word of a form; any that means true or false is accepted."""
 
 Cluster = Annotated[Agents, Depends(agents)]
 
@@ -67,6 +69,7 @@ async def collect_pip(
         version=version,
         user_group_id=group_id,
         has_venv=True,
+        filename=form.filename,
         python_version=python_version,
         pip_extras=request.package_extras,
         pinned_package_versions_pre=request.pinned_package_versions_pre or {},
@@ -83,7 +86,7 @@ async def collect_pixi(
     cluster: Cluster,
     file: UploadFile,
     pixi_version: Annotated[NonEmptyStr | None, Form()] = None,
-    use_pixi_lockfile: Annotated[Literal["true", "false"], Form()] = "true",
+    use_pixi_lockfile: LockfileFlag = True,
     user_group_id: int | None = None,
     private: bool = False,
 ) -> object:
@@ -104,6 +107,7 @@ async def collect_pixi(
         version=version,
         user_group_id=group_id,
         has_venv=False,
+        filename=filename,
         pixi_version=pixi_version,
     )
     archive = (filename, await file.read())
@@ -114,7 +118,7 @@ async def collect_pixi(
         profile,
         ActivityAction.COLLECT,
         archive=archive,
-        use_lockfile=use_pixi_lockfile == "true",
+        use_lockfile=use_pixi_lockfile,
     )
 
 

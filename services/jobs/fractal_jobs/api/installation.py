@@ -28,6 +28,7 @@ async def new_group(
     version: str,
     user_group_id: int | None,
     has_venv: bool,
+    filename: str | None,
     **columns: Any,
 ) -> TaskGroup:
     """Raises 422 for names that are no folders, and for what is there already."""
@@ -48,6 +49,7 @@ async def new_group(
         version=version,
         path=path,
         venv_path=f"{path}/venv" if has_venv else None,
+        archive_path=None if filename is None else f"{path}/{filename}",
         **columns,
     )
     session.add(group)

@@ -15,7 +15,7 @@ def available_version(resource: Resource, asked: str | None) -> str:
     version = config["default_version"] if asked is None else asked
     versions: dict[str, str] = config["versions"]
     if version not in versions:
-        raise HTTPException(422, f"Pixi version '{version}' is not available. Available versions: {list(versions)}.")
+        raise HTTPException(422, f"Pixi version '{version}' is not available. Available versions: {list(versions)}")
     return version
 
 

@@ -1,10 +1,9 @@
 """What only administrators send and see."""
 
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 from fractal_common.http.timestamps import IsoTime
 from fractal_common.types import NonEmptyStr, PythonVersion, RunStatus
-from fractal_common.types.collections import strip_keys
 from pydantic import AwareDatetime, BeforeValidator, EmailStr, Field, Json
 
 from fractal_jobs.api.schemas.base import Lenient, Read, Strict
@@ -89,7 +88,16 @@ class TaskGroupReadSuperuser(TaskGroupRead):
     resource_id: int
 
 
-Pins = Annotated[dict[NonEmptyStr, NonEmptyStr], BeforeValidator(strip_keys)]
+def _distinct_keys(value: Any) -> Any:
+    """Keys that would be the same without their blanks are a mistake; anything but an object is left to the type."""
+    if isinstance(value, dict):
+        keys = [str(key).strip() for key in cast("dict[Any, Any]", value)]
+        if len(set(keys)) != len(keys):
+            raise ValueError(f"Dictionary contains multiple identical keys: '{value}'.")
+    return cast("Any", value)
+
+
+Pins = Annotated[dict[NonEmptyStr, NonEmptyStr], BeforeValidator(_distinct_keys)]
 
 
 class TaskGroupOverridesPip(Strict):

@@ -1,14 +1,23 @@
 """`tasks_pixi_config` of a resource: where pixi is, and how it may be used."""
 
 from pathlib import PurePosixPath
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from fractal_common.types import DictStrStr, NonEmptyStr, PositiveInt
-from pydantic import ValidationError, model_validator
+from pydantic import AfterValidator, model_validator
 
 from fractal_jobs.api.schemas.base import Lenient
 
 MEMORY_SUFFIXES = ("K", "M", "G", "T")
+
+
+def _has_a_unit(value: str) -> str:
+    if not value.endswith(MEMORY_SUFFIXES):
+        raise ValueError(f"Invalid memory requirement '{value}' for `pixi`, please set a K/M/G/T units suffix.")
+    return value
+
+
+Memory = Annotated[NonEmptyStr, AfterValidator(_has_a_unit)]
 
 
 class PixiSlurmConfig(Lenient):
@@ -16,18 +25,15 @@ class PixiSlurmConfig(Lenient):
 
     partition: NonEmptyStr
     cpus: PositiveInt
-    mem: NonEmptyStr | None = None
-    mem_per_cpu: NonEmptyStr | None = None
+    mem: Memory | None = None
+    mem_per_cpu: Memory | None = None
     time: NonEmptyStr
     preamble: list[NonEmptyStr] = []
 
     @model_validator(mode="after")
-    def _memory_has_a_unit(self) -> Self:
+    def _memory_is_given_once(self) -> Self:
         if (self.mem is None) == (self.mem_per_cpu is None):
             raise ValueError("You must set either `mem` or `mem_per_cpu`.")
-        memory = self.mem or self.mem_per_cpu or ""
-        if not memory.endswith(MEMORY_SUFFIXES):
-            raise ValueError(f"Invalid memory requirement '{memory}' for `pixi`, please set a K/M/G/T units suffix.")
         return self
 
 
@@ -65,19 +71,6 @@ def pixi_config(value: dict[str, Any]) -> dict[str, Any]:
     """With every default filled in; empty where pixi is not available.
 
     Raises:
-        ValueError: names the key and what is wrong with it.
+        ValidationError: which pydantic, from within a validator, takes over with the place of each problem.
     """
-    if not value:
-        return value
-    try:
-        return TasksPixiConfig.model_validate(value).model_dump()
-    except ValidationError as error:
-        problems = [
-            ": ".join([*([".".join(map(str, item["loc"]))] if item["loc"] else []), _message(item["msg"])])
-            for item in error.errors()
-        ]
-        raise ValueError("; ".join(problems)) from None
-
-
-def _message(text: str) -> str:
-    return text.removeprefix("Value error, ")
+    return TasksPixiConfig.model_validate(value).model_dump() if value else value
