@@ -115,7 +115,13 @@ def test_rows_5_to_8_the_workflow_task_overrides() -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("Par Task", "Par_Task"), ("Cellpose 3.1 (GPU)", "Cellpose_3.1_(GPU)"), ("a\tb\nc", "a_b_c"), ("é/ß", "é/ß")],
+    [
+        ("Par Task", "Par_Task"),
+        ("Cellpose 3.1 (GPU)", "Cellpose_3.1_(GPU)"),
+        ("a\tb\nc", "a_b_c"),
+        ("é/ß", "é/ß"),
+        ('Ada\'s "$x"', "Ada_s___x_"),
+    ],
 )
 def test_row_7_the_name(name: str, expected: str) -> None:
     assert resolved(runner(), task_name=name).job_name == expected

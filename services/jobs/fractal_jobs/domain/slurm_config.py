@@ -15,6 +15,7 @@ ACCOUNT_OPTION = re.compile(r"-A|--acco")
 """Long options may be cut short: `--acco` is enough for sbatch, and `--acc` may also be `--acctg-freq`."""
 # What a configuration says when it says nothing: it is stored with every key, so unset ones cannot be told otherwise.
 UNSET: dict[str, Any] = {"extra_lines": [], "shebang_line": "#!/bin/sh", "use_mem_per_cpu": False}
+QUOTING = frozenset("\"'`$\\")
 FROM_META = ("time", "gres", "gpus", "constraint", "nodelist", "nodes", "exclude")
 ACCOUNT_ELSEWHERE = (
     "SLURM account must be set in the request body of the apply-workflow endpoint, or by modifying the user properties."
@@ -113,7 +114,7 @@ def resolve(
     if meta.get("mem") is not None:
         fields["mem"] = memory_mb(meta["mem"])
     fields |= {name: meta[name] for name in FROM_META if meta.get(name) is not None}
-    fields["job_name"] = "".join("_" if _parts_words(character) else character for character in task_name)
+    fields["job_name"] = "".join("_" if _parts_words(one) or one in QUOTING else one for one in task_name)
     lines = [*fields.get("extra_lines", []), *_extra_lines(meta)]
     if account is not None:
         fields["account"] = account
