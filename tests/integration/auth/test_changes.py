@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -95,3 +96,23 @@ def test_a_new_password_counts_at_every_replica(replicas: Replicas) -> None:
         for password, expected in ((PASSWORD, 400), ("another horse", 200)):
             form = {"username": user["email"], "password": password}
             assert httpx.post(f"{url}/auth/token/login/", data=form, timeout=30).status_code == expected
+
+
+def test_a_stream_ends_with_the_account(replicas: Replicas, tmp_path: Path) -> None:
+    """Nothing executes the job, so that its events would be waited for."""
+    user = replicas.register()
+    with everywhere(replicas, user["email"]) as apis:
+        flow = apis[0].prepared(tmp_path, apis[0].puppet_task(tmp_path, f"puppet {user['id']}"), 1)
+        job = apis[0].submit(*flow)
+        events, log = (f"/api/v2/project/{flow[0]}/job/{job}/{name}/" for name in ("events", "log"))
+        with (
+            apis[0].http.stream("GET", events, timeout=20) as first,
+            apis[1].http.stream("GET", log, params={"follow": True}, timeout=20) as second,
+        ):
+            assert (first.status_code, second.status_code) == (200, 200)
+            replicas.admin.patch(f"/auth/users/{user['id']}/", {"is_active": False})
+            start = time.monotonic()
+            for stream in (first, second):
+                for _ in stream.iter_raw():
+                    pass
+            assert time.monotonic() - start < BOUND_S

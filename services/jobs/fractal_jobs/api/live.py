@@ -16,8 +16,9 @@ from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, PathId, known
 from fractal_jobs.api.agents import Agents, agents
 from fractal_jobs.api.listening import Listener, listener
-from fractal_jobs.api.principals import Guest, database
+from fractal_jobs.api.principals import Guest, StillReader, database
 from fractal_jobs.api.schemas.jobs import UnitFailure
+from fractal_jobs.api.streaming import while_allowed
 from fractal_jobs.api.transactions import Session
 from fractal_jobs.queries import events, history
 from fractal_jobs.queries.events import Position, Told
@@ -46,6 +47,7 @@ NO_BUFFERING = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 async def follow_job(
     request: Request,
     principal: Guest,
+    standing: StillReader,
     session: Session,
     data: Data,
     listening: Listening,
@@ -64,7 +66,7 @@ async def follow_job(
         raise HTTPException(422, f"Last-Event-ID: '{last_event_id}' is not an id of this stream.") from None
     if job.status != "submitted" and not await events.after(session, job.id, position, 1):
         return Response(status_code=204)
-    stream = _events(request, data, listening, job.id, position)
+    stream = while_allowed(_events(request, data, listening, job.id, position), standing)
     return StreamingResponse(stream, media_type="text/event-stream", headers=NO_BUFFERING)
 
 
@@ -127,6 +129,7 @@ async def list_failures(
 @router.get("/log/", response_class=StreamingResponse)
 async def follow_log(
     principal: Guest,
+    standing: StillReader,
     session: Session,
     data: Data,
     listening: Listening,
@@ -139,7 +142,7 @@ async def follow_log(
     """The log of the job, or of one of its units; with `follow` up to its end, as it is written."""
     job = await access.job(session, principal, project_id, job_id, READ)
     if history_unit_id is None:
-        stream = _job_log(data, listening, job.id, follow=follow)
+        stream = while_allowed(_job_log(data, listening, job.id, follow=follow), standing)
     else:
         unit_id = known(history_unit_id)
         project, _ = await access.project(session, principal, project_id, READ)
@@ -151,7 +154,7 @@ async def follow_log(
             await cluster.read_chunk(*place, 0)
         except (BusError, ValueError) as error:
             raise HTTPException(503, f"The log of unit {unit_id} cannot be read now: {error}.") from None
-        stream = _unit_log(data, cluster, place, job.id, unit_id, follow=follow)
+        stream = while_allowed(_unit_log(data, cluster, place, job.id, unit_id, follow=follow), standing)
     return StreamingResponse(stream, media_type="text/plain; charset=utf-8", headers=NO_BUFFERING)
 
 

@@ -3,6 +3,7 @@
 Who changes something, and every administrator, is read afresh; who only reads, at least every few seconds (`recent`).
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -96,6 +97,22 @@ async def _superuser(principal: Annotated[Principal, Depends(_active)]) -> Princ
     return principal
 
 
+Standing = Callable[[], Awaitable[bool]]
+
+
+def _standing(request: Request, ids: Named) -> Standing:
+    async def holds() -> bool:
+        try:
+            _with_profile(await _recently_active(request, ids))
+        except HTTPException:
+            return False
+        return True
+
+    return holds
+
+
+StillReader = Annotated[Standing, Depends(_standing)]
+"""For an answer that takes long: asked in between, whether the caller may still read."""
 Guest = Annotated[Principal, Depends(_guest)]
 """Active, verified, with a profile: may read."""
 Writer = Annotated[Principal, Depends(_writer)]
