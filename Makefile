@@ -10,7 +10,7 @@ OIDC := .venv-oidc
 PACKAGES := libs/common services/auth services/jobs services/runner-agent services/standalone
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types test test-compose test-slurm chaos differential lock clean
+.PHONY: help install lint types test test-compose test-slurm chaos differential record-messages lock clean
 
 help:  ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,7 +109,9 @@ demo: install $(CLIENT)/.installed $(DEMO)/.installed  ## A real workflow on rea
 # Files on the shared folder belong to whoever starts the stack; as root, to the ordinary account 1000.
 COMPOSE_ACCOUNT := $(if $(filter-out 0,$(shell id -u)),FRACTAL_UID=$(shell id -u) FRACTAL_GID=$(shell id -g))
 
-.PHONY: compose-up compose-down compose-password
+.PHONY: deploy compose-up compose-down compose-password
+
+deploy: compose-up  ## Start or upgrade the whole server in containers
 
 compose-up:  ## Start all services in containers (docker compose)
 	cd $(COMPOSE) && $(COMPOSE_ACCOUNT) docker compose up --build --detach --wait
