@@ -1,5 +1,7 @@
 """api §14, §15: task groups and activities of users, and what owners do with their groups."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import PostgresServer
 from tests.processes import until
 from tests.wheels import make_wheel
 
@@ -187,3 +190,24 @@ def test_a_user_without_valid_profile_does_nothing(server: Server, user: Person,
     server.admin.patch(f"/auth/users/{user.id}/", {"profile_id": None})
     user.api.post(f"/api/v2/task-group/{group}/{action}/", status=403)
     server.admin.patch(f"/auth/users/{user.id}/", {"profile_id": server.profile_id})
+
+
+def test_a_submission_and_a_deactivation_at_once(postgres_server: PostgresServer, server: Server, user: Person) -> None:
+    """The deactivation has looked for jobs, and commits while the submission is under way."""
+    folder = server.folder / f"at-once-{user.id}"
+    folder.mkdir()
+    task = user.api.puppet_task(folder, f"at once {user.id}")
+    group = user.api.get(f"/api/v2/task/{task}/")["taskgroupv2_id"]
+    project, dataset, workflow = user.api.prepared(folder, task, images=1)
+    query = {"workflow_id": workflow, "dataset_id": dataset}
+    path = f"/api/v2/project/{project}/job/submit/"
+    with postgres_server.connect("contract") as connection, ThreadPoolExecutor(1) as pool:
+        with connection.transaction():
+            connection.execute("UPDATE jobs.taskgroupv2 SET active = false WHERE id = %s", (group,))
+            submission = pool.submit(user.api.http.post, path, json={}, params=query)
+            time.sleep(1)
+            assert not submission.done()
+        answer = submission.result(20)
+    text = f"Error: task {task} (at once {user.id}) is not active."
+    assert (answer.status_code, answer.json()) == (422, {"detail": text})
+    assert user.api.get(f"/api/v2/project/{project}/job/") == []

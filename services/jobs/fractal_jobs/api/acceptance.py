@@ -103,7 +103,10 @@ async def accept(
         )
     )
     await events.tell(session, job.id, "job", {"status": job.status})
-    await jobs.touch_groups(session, [task.id for _, task in rows], job)
+    deactivated = await jobs.touch_groups(session, [task.id for _, task in rows], job)
+    for _, task in rows:
+        if task.taskgroupv2_id in deactivated:
+            raise access.not_active(task)
     await session.flush()
     return await jobs.whole(session, job.id)
 

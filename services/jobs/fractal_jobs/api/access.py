@@ -151,8 +151,12 @@ def checked_task(
     if group.resource_id != principal.resource_id:
         raise HTTPException(403, f"User {principal.id} has no access to TaskGroup's Resource.")
     if require_active and not group.active:
-        raise HTTPException(422, f"Error: task {task_id} ({task.name}) is not active.")
+        raise not_active(task)
     return task, group
+
+
+def not_active(task: Task) -> HTTPException:
+    return HTTPException(422, f"Error: task {task.id} ({task.name}) is not active.")
 
 
 async def task(

@@ -101,11 +101,19 @@ async def selected_tasks(
     return [(row[0], row[1]) for row in await session.execute(statement)]
 
 
-async def touch_groups(session: AsyncSession, task_ids: Sequence[int], job: Job) -> None:
+async def touch_groups(session: AsyncSession, task_ids: Sequence[int], job: Job) -> set[int]:
+    """Note that their groups are used now; returns the groups that somebody deactivated meanwhile.
+
+    Who deactivates a group holds its row: either they see this job, or it sees what they did.
+    """
     groups = select(Task.taskgroupv2_id).where(Task.id.in_(task_ids))
-    await session.execute(
-        update(TaskGroup).where(TaskGroup.id.in_(groups)).values(timestamp_last_used=job.start_timestamp)
+    statement = (
+        update(TaskGroup)
+        .where(TaskGroup.id.in_(groups))
+        .values(timestamp_last_used=job.start_timestamp)
+        .returning(TaskGroup.id, TaskGroup.active)
     )
+    return {group_id for group_id, active in await session.execute(statement) if not active}
 
 
 async def latest(session: AsyncSession, project_id: int, workflow_id: int, dataset_id: int) -> Job | None:
