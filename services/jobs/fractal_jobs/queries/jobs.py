@@ -16,6 +16,7 @@ from fractal_common.database.models import (
     WorkflowTask,
 )
 from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer, undefer
 
@@ -132,7 +133,7 @@ async def latest_runs(session: AsyncSession, dataset_id: int, workflowtask_ids: 
     statement = (
         select(HistoryRun)
         .where(HistoryRun.dataset_id == dataset_id, HistoryRun.workflowtask_id.in_(workflowtask_ids))
-        .distinct(HistoryRun.workflowtask_id)
+        .ext(distinct_on(HistoryRun.workflowtask_id))
         .order_by(HistoryRun.workflowtask_id, HistoryRun.id.desc())
     )
     return {run.workflowtask_id: run for run in await session.scalars(statement) if run.workflowtask_id is not None}
