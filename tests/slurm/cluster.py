@@ -119,6 +119,10 @@ class SlurmCluster:
             process.kill()
             process.wait()
 
+    def send(self, daemon: str, number: int) -> None:
+        """A signal, e.g. to stop a daemon without ending it."""
+        self._started[daemon].send_signal(number)
+
     def is_running(self, daemon: str) -> bool:
         process = self._started.get(daemon)
         return process is not None and process.poll() is None

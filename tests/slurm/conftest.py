@@ -92,6 +92,15 @@ async def quiet_site(slurm: SlurmCluster, nats_server: tuple[NatsSettings, NatsS
         yield site
 
 
+@pytest.fixture
+async def site_without_accounting(
+    slurm_without_accounting: SlurmCluster, nats_server: tuple[NatsSettings, NatsSettings]
+) -> AsyncGenerator[Site]:
+    async with site_on(slurm_without_accounting, nats_server) as site:
+        site.start()
+        yield site
+
+
 @asynccontextmanager
 async def site_on(slurm: SlurmCluster, nats_server: tuple[NatsSettings, NatsSettings]) -> AsyncGenerator[Site]:
     bus = await Bus.connect(nats_server[0], name="test-engine")

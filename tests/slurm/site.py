@@ -243,13 +243,15 @@ class Site:
         try:
             async with asyncio.timeout(timeout_s):
                 while not condition():
+                    assert all(agent.poll() in (None, -9) for agent in self.agents), self.log()
                     for delivery in await self.consumer.fetch(50, 0.1):
                         self._hear(_events.validate_json(delivery.data))
                         await delivery.ack()
         except TimeoutError:
             logs = "\n".join(file.read_text()[-4000:] for file in self.root.glob("agent-*.log"))
             queue = self.slurm.run("squeue", "--states=all", check=False)
-            raise AssertionError(f"not within {timeout_s} s\n{logs}\n{queue}") from None
+            open_ = sorted(self.handles.keys() - self.finished.keys())
+            raise AssertionError(f"not within {timeout_s} s; open: {open_}\n{logs}\n{queue}") from None
 
     async def finish(self, *batches: BatchRun, timeout_s: float = 60) -> None:
         await self.until(lambda: all(one.batch in self.finished for one in batches), timeout_s)

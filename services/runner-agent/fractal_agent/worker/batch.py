@@ -109,6 +109,7 @@ class Batch:
             self._collect()
         self._signal(signal.SIGKILL)
         self.results.sync(force=True)
+        remove_folder(self.units_directory)
 
     def _limit_memory(self):
         if self.watch is None:

@@ -1,6 +1,7 @@
 """Where a scheduled worker keeps the files of its running units, and how it ends when the scheduler ends it."""
 
 import errno
+import hashlib
 import os
 import stat
 
@@ -20,7 +21,8 @@ def scratch(directory):
     It is of this start of the job only. A unit that an earlier start left unfinished is therefore run again, which is
     right: the scheduler starts a job again only after it has ended everything of it.
     """
-    name = "fractal-%d-%s" % (os.getuid(), incarnation())
+    # The directory is in the name because clusters that share a node may both have a job of this number.
+    name = "fractal-%s-%s" % (incarnation(), hashlib.sha256(directory.encode()).hexdigest()[:16])
     local = os.path.join(os.environ.get("TMPDIR") or "/tmp", name)
     try:
         facts = os.statvfs(os.path.dirname(local))

@@ -38,20 +38,29 @@ def wants_account(tracked: Tracked, settings: SlurmSettings) -> bool:
 
 def by_scheduler(tracked: Tracked, settings: SlurmSettings) -> End | None:
     """A job that is over without an end marker; None as long as that is not certain."""
-    if tracked.over_since is None or tracked.account_asked == 0 or tracked.handle is None:
+    if tracked.over_since is None or tracked.handle is None:
+        return None
+    entry, stopping = tracked.entry, tracked.wave.is_stopping(tracked.batch)
+    vanished = tracked.vanished
+    if stopping and tracked.worker is None and (vanished or (entry and entry.state == "CANCELLED")) and entry:
+        # It never started, and we know why: there is nothing to wait for.
+        return End("STOPPED", SHUTDOWN, evidence.from_queue(entry, tracked.handle).model_dump())
+    if tracked.account_asked == 0:
         return None
     waited = time.monotonic() - tracked.over_since - settings.FRACTAL_AGENT_SLURM_GRACE_S
     if tracked.account is not None and evidence.is_over(tracked.account):
         said = evidence.from_accounts(tracked.account)
     elif tracked.entry is not None and tracked.entry.is_over and (tracked.account_disabled or waited > ACCOUNT_WAIT_S):
         said = evidence.from_queue(tracked.entry, tracked.handle)
+    elif vanished and entry is not None and waited > ACCOUNT_WAIT_S:
+        said = evidence.from_queue(entry, tracked.handle).model_copy(update={"state": "CANCELLED", "reason": None})
     elif waited > (ACCOUNT_WAIT_S if tracked.account_disabled else settings.FRACTAL_AGENT_SLURM_LOST_S):
         text = f"SLURM no longer knows job {tracked.handle}, which left no end marker and no entry in accounting."
         return End("LOST", text)
     else:
         return None
     said = said.model_copy(update={"restarts": tracked.restarts})
-    if tracked.wave.is_stopping(tracked.batch) and said.state.startswith("CANCELLED"):
+    if stopping and said.state.startswith("CANCELLED"):
         return End("STOPPED", SHUTDOWN, said.model_dump())
     state = said.state.partition(" ")[0]
     cause = "NO_RESULT" if state == "COMPLETED" else state

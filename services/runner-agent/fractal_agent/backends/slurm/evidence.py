@@ -6,7 +6,7 @@ from typing import Any
 
 from fractal_common.messages import SchedulerEvidence
 
-from fractal_agent.backends.slurm.queue import ENDED, Entry
+from fractal_agent.backends.slurm.queue import ENDED, Entry, places
 
 SEPARATOR = "\x1f"
 FIELDS = (
@@ -40,7 +40,8 @@ def read_accounts(text: str) -> dict[str, dict[str, str]]:
         if "." in row["JobID"]:
             steps.append(row)
         else:
-            jobs[row["JobID"]] = row
+            for job in _elements(row["JobID"]):
+                jobs[job] = {**row, "JobID": job}
     for step in steps:
         job = jobs.get(step["JobID"].partition(".")[0])
         if job is not None and (memory_kb(step["MaxRSS"]) or 0) > (memory_kb(job["MaxRSS"]) or 0):
@@ -140,6 +141,13 @@ NOISE = (
     "srun: step created for",
     "srun: warning: can't run 1 processes on ",
 )
+
+
+def _elements(job: str) -> list[str]:
+    """Elements of an array that never started are one row: `12_[0-3]`."""
+    match = re.fullmatch(r"(\d+)_\[(.*)\]", job)
+    found = places(match[2]) if match else None
+    return [job] if match is None or found is None else [f"{match[1]}_{place}" for place in sorted(found)]
 
 
 def _amount(value: int | None, unit: str) -> str | None:

@@ -204,13 +204,13 @@ class Follower:
                 "--parsable2",
                 f"--delimiter={evidence.SEPARATOR}",
                 f"--format={','.join(evidence.FIELDS)}",
-                f"--jobs={','.join(some)}",
+                f"--jobs={','.join(sorted({handle.partition('_')[0] for handle in some}))}",
             )
             rows = evidence.read_accounts(answer.stdout) if answer.is_good else {}
             if not answer.is_good:
                 log.warning("sacct.failed", status=answer.status, error=answer.stderr.strip()[:500])
             for handle in some:
                 one = wanted[handle]
-                one.account = rows.get(handle, one.account)
+                one.account = rows.get(handle) or rows.get(handle.partition("_")[0]) or one.account
                 one.account_disabled = "accounting storage is disabled" in answer.stderr + answer.stdout
                 one.account_asked += 1

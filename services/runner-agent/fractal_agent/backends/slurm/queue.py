@@ -88,7 +88,9 @@ class Snapshot:
         for places, entry in self.waiting.get(job, []):
             if places is None or place in places:
                 return entry
-        return None
+        # Of an array that was cancelled before anything of it started, one entry is left, without places.
+        whole = self.elements.get(job)
+        return whole if whole is not None and whole.is_over else None
 
     def named(self, token: str) -> str | None:
         """Id of the job (the whole array) whose comment or script has this word in it."""

@@ -91,6 +91,15 @@ class Tracked:
             self.over_since = time.monotonic()
 
     @property
+    def vanished(self) -> bool:
+        """An element of an array that waited, and is not there any more.
+
+        One that starts gets an entry of its own, which stays after its end; one that is cancelled before leaves none.
+        """
+        waited = self.entry is not None and self.entry.state == "PENDING"
+        return waited and self.submission_is_array and self.over_since is not None and self.worker is None
+
+    @property
     def raw_id(self) -> str | None:
         """The number in the names of the job's output files."""
         if self.worker is not None and self.worker.get("allocation"):
