@@ -1,5 +1,6 @@
 """api §17, §18 in detail: what bodies of workflows and workflow tasks may hold, and what becomes of it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -212,3 +213,39 @@ def test_starring_is_for_writers_and_idempotent(user: Person, other: Person, wor
     assert user.api.get(workflow)["is_starred"] is True
     user.api.post(f"{workflow}unstar/", status=200)
     assert user.api.get(workflow)["is_starred"] is False
+
+
+def test_objects_have_a_hundred_levels_at_most(user: Person, server: Server, workflow: str) -> None:
+    def nested(levels: int) -> Any:
+        value: Any = 1
+        for level in range(levels):
+            value = [value] if level % 2 else {"a": value}
+        return {"a": value}
+
+    task_id = task(user, server)
+    deepest = {"meta_parallel": nested(99), "args_parallel": nested(99)}
+    (created,) = add(user, workflow, {"task_id": task_id, **deepest})
+    assert (created["meta_parallel"], created["args_parallel"]) == (nested(99), nested(99))
+    project = "/".join(workflow.split("/")[:5])
+    export = user.api.get(f"{workflow}export/")
+    assert user.api.post(f"{project}/workflow/import/", export | {"name": "again"})["task_list"]
+    for levels in (100, 300, 700):
+        for field in ("meta_parallel", "args_parallel"):
+            (error,) = add(user, workflow, {"task_id": task_id, field: nested(levels)}, status=422)["detail"]
+            assert (error["loc"], error["msg"]) == (
+                ["body", 0, field],
+                "Value error, Object has more than 100 levels.",
+            )
+
+
+@pytest.mark.parametrize("value", ["\ud800", float("nan"), float("inf"), ["\udfff"], {"\ud800": 1}])
+@pytest.mark.parametrize("field", ["meta_parallel", "args_parallel"])
+def test_what_json_cannot_have_is_refused(user: Person, server: Server, workflow: str, field: str, value: Any) -> None:
+    # Python's own parser and writer of JSON let it pass, so it could come from a client.
+    body = json.dumps([{"task_id": task(user, server), field: {"a": value}}])
+    answer = user.api.http.post(f"{workflow}wftask/", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422, answer.text
+    (error,) = answer.json()["detail"]
+    assert error["loc"] == ["body", 0, field]
+    assert error["msg"].startswith("Value error, Object cannot be stored as JSON: ")
+    assert user.api.get(workflow)["task_list"] == []

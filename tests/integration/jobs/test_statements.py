@@ -25,6 +25,7 @@ from fractal_common.database.models import (
     User,
     Workflow,
     WorkflowTask,
+    WorkflowTemplate,
 )
 from fractal_common.security import issue_token
 from fractal_common.settings import NatsSettings
@@ -175,6 +176,12 @@ async def add(session: AsyncSession, first: int, last: int) -> None:
             )
             for number in numbers
         ],
+        [
+            WorkflowTemplate(
+                user_id=1, name=f"t{number}", version=1, fractal_server_version="1", data={"name": "w", "task_list": []}
+            )
+            for number in numbers
+        ],
         [AccountingRecord(user_id=1, num_tasks=1, num_new_images=0) for _ in numbers],
     ]
     for group in rows:
@@ -188,6 +195,9 @@ LISTS = {
     "GET /api/v2/dataset/": ["datasetimage.attributes", "datasetimage.types"],
     "GET /api/v2/project/1/dataset/": ["datasetimage"],
     "GET /api/v2/project/1/workflow/": ["datasetimage"],
+    "GET /api/v2/project/1/workflow/1/type-filters-flow/": ["datasetimage"],
+    "GET /api/v2/project/1/workflow/1/version-update-candidates/": ["workflowtaskv2.args_parallel"],
+    "GET /api/v2/workflow-template/": ["workflowtemplate.data"],
     "GET /api/v2/job/?log=false": ["jobv2.log"],
     "GET /api/v2/project/1/job/?log=false": ["jobv2.log"],
     "GET /api/v2/task/": ["args_schema_parallel", "args_schema_non_parallel", "meta_parallel"],

@@ -7,6 +7,7 @@ invalid requests            422, also when what was sent is not JSON that could 
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import structlog
@@ -53,8 +54,16 @@ async def _database(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     """Python reads NaN, infinities and lone surrogates from JSON; the answer quotes them as text."""
     assert isinstance(error, RequestValidationError)
-    errors = jsonable_encoder(error.errors(), custom_encoder={bytes: _text})
-    return JSONResponse({"detail": _sendable(errors)}, status_code=422)
+    errors = error.errors()
+    try:
+        return _unprocessable(errors)
+    except RecursionError:  # what was sent is nested too deeply to be quoted
+        return _unprocessable([{**one, "input": None} for one in errors])
+
+
+def _unprocessable(errors: Sequence[Any]) -> Response:
+    encoded = jsonable_encoder(errors, custom_encoder={bytes: _text})
+    return JSONResponse({"detail": _sendable(encoded)}, status_code=422)
 
 
 def _text(value: bytes) -> str:

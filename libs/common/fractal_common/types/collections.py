@@ -1,11 +1,15 @@
 """Objects and lists of requests, with the contract's rules and messages."""
 
+import json
+from collections.abc import Iterable
 from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from fractal_common.types.strings import NonEmptyStr
 
+MAX_DEPTH = 100
+"""Of objects within objects: what an answer wraps around them adds some, and serialization ends at 255."""
 RESERVED_ARGUMENTS = frozenset({"zarr_dir", "zarr_url", "zarr_urls", "init_args"})
 
 
@@ -47,10 +51,38 @@ def _no_reserved(arguments: dict[str, Any]) -> dict[str, Any]:
     return arguments
 
 
+def _storable(value: dict[str, Any]) -> dict[str, Any]:
+    """Python reads from JSON what no JSON text can have, and more levels than it writes again."""
+    if _is_deeper(value, MAX_DEPTH):
+        raise ValueError(f"Object has more than {MAX_DEPTH} levels.")
+    try:
+        # Fails for halves of surrogate pairs, NaN and infinities.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError as error:
+        raise ValueError(f"Object cannot be stored as JSON: {error}") from None
+    return value
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Level by level, not by recursion."""
+    inside = [value]
+    for _ in range(levels):
+        inside = [child for item in inside for child in _children(item)]
+    return any(isinstance(item, dict | list) for item in inside)
+
+
+def _children(item: Any) -> Iterable[Any]:
+    if isinstance(item, dict):
+        return cast("dict[Any, Any]", item).values()
+    return cast("list[Any]", item) if isinstance(item, list) else ()
+
+
 Scalar = StrictInt | StrictFloat | StrictStr | StrictBool
 """The JSON type is kept: `true` stays a boolean, `1` an integer, `1.0` a float."""
 
-DictStrAny = Annotated[dict[str, Any], BeforeValidator(strip_keys)]
+JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
+"""Anything that can be stored and sent again."""
+DictStrAny = Annotated[JsonObject, BeforeValidator(strip_keys)]
 DictStrStr = Annotated[dict[str, NonEmptyStr], BeforeValidator(strip_keys)]
 ImageAttributes = Annotated[dict[str, Scalar], BeforeValidator(strip_keys)]
 ImageAttributesWithNone = Annotated[dict[str, Scalar | None], BeforeValidator(strip_keys)]

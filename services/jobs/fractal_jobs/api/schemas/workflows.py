@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar
 from fractal_common.http.timestamps import IsoTime
 from fractal_common.types import (
     DictStrAny,
+    JsonObject,
     ListUniqueNonNegativeInt,
     NonEmptyStr,
     TaskType,
@@ -51,8 +52,8 @@ class WorkflowTaskUpdate(Strict):
 
 
 class WorkflowTaskReplace(Lenient):
-    args_non_parallel: dict[str, Any] | None = None
-    args_parallel: dict[str, Any] | None = None
+    args_non_parallel: JsonObject | None = None
+    args_parallel: JsonObject | None = None
 
 
 class TaskVersionRead(Read):
