@@ -107,7 +107,7 @@ class AppSettings(SettingsGroup):
     """Behaviour of the HTTP services. The order of the fields is that of `GET /api/settings/app/`."""
 
     JWT_EXPIRE_SECONDS: int = 180
-    JWT_SECRET_KEY: SecretStr
+    JWT_SECRET_KEY: Annotated[SecretStr, Field(min_length=1)]
     COOKIE_EXPIRE_SECONDS: int = 86400
     FRACTAL_RUNNER_BACKEND: Annotated[ResourceType, BeforeValidator(earlier.backend)] = ResourceType.LOCAL
     FRACTAL_LOGGING_LEVEL: int = 20

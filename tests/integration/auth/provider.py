@@ -49,9 +49,10 @@ class OpenIDProvider:
     def manage(self, *arguments: str) -> str:
         return _canaille(self.folder, *arguments)
 
-    def add_user(self, name: str, *emails: str) -> None:
-        options = [part for email in emails for part in ("--emails", email)]
-        self.manage("create", "user", "--user-name", name, "--family-name", name, "--password", PASSWORD, *options)
+    def add_user(self, name: str, email: str | None = None, *options: str) -> None:
+        addresses = ["--emails", email] if email else []
+        fixed = ["--user-name", name, "--family-name", name, "--password", PASSWORD]
+        self.manage("create", "user", *fixed, *addresses, *options)
 
     def add_client(self, *redirect_uris: str, method: str = "client_secret_basic") -> None:
         """A client on this host, which is why nobody is asked for consent."""

@@ -108,3 +108,15 @@ def started(
         admin = Api.login(urls[0], ADMIN, password)
         yield Replicas(urls[:2], urls[2:], admin, database)
         admin.close()
+
+
+@contextmanager
+def auth_service(folder: Path, database: dict[str, str], **settings: str) -> Generator[str]:
+    """One replica alone, without a bus; its URL."""
+    port = free_port()
+    environment = {"PATH": "/usr/bin:/bin", **database, "JWT_SECRET_KEY": "k" * 40, **settings}
+    argv = [sys.executable, "-m", "fractal_auth", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    with running(argv, cwd=folder, environment=environment):
+        until(lambda: answers(f"{url}/auth/openapi.json"), "the service answers", timeout_s=60)
+        yield url

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -21,10 +22,11 @@ from tests.processes import until
 
 from .mailbox import RECIPIENTS, SENDER, MailServer, smtp_server
 from .provider import CLIENT_ID, CLIENT_SECRET, OpenIDProvider, openid_provider
-from .replicas import Replicas, started
+from .replicas import Replicas, auth_service, started
 
 HELP_URL = "https://help.example.org"
 KEY = "k" * 40
+WEB = "http://127.0.0.1:9/auth/login/oauth2/"
 PENDING = (
     "Thank you for registering for the Fractal service. Administrators have been informed to configure your account "
     "and will get back to you."
@@ -91,7 +93,7 @@ def instance(
         }
         with started(postgres_server, nats_server[0], folders[2], name="oauth", settings=settings, jobs=0) as replicas:
             instance = Instance(replicas, provider, mail)
-            provider.add_client(instance.callback_url)
+            provider.add_client(instance.callback_url, WEB)
             provider.add_user("jane", "Jane@example.org")
             provider.add_user("unknown", "unknown@example.org")
             provider.add_user("nomail")
@@ -266,6 +268,36 @@ def test_no_secret_is_logged(instance: Instance, jane: dict[str, Any]) -> None:
     assert "oauth.self_registration" in written, "this is the log"
     for secret in (code, state, csrf, token, CLIENT_SECRET, KEY):
         assert secret not in written
+
+
+def test_the_web_client_brings_the_code_and_another_claim_is_the_address(
+    instance: Instance, tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    """The provider sends the browser to the web client, which asks the callback, without its last slash."""
+    settings = {
+        "JWT_SECRET_KEY": KEY,
+        "OAUTH_CLIENT_NAME": "myidp",
+        "OAUTH_CLIENT_ID": CLIENT_ID,
+        "OAUTH_CLIENT_SECRET": CLIENT_SECRET,
+        "OAUTH_OIDC_CONFIG_ENDPOINT": instance.provider.configuration_url,
+        "OAUTH_REDIRECT_URL": WEB,
+        "OAUTH_EMAIL_CLAIM": "name",
+    }
+    body = {"email": "by-name@example.org", "password": "a password here", "project_dirs": ["/x"]}
+    user = instance.replicas.admin.post("/auth/register/", body)
+    instance.provider.add_user("named", "another@example.org", "--formatted-name", "by-name@example.org")
+    with auth_service(tmp_path, postgres_server.environment("oauth"), **settings) as url:
+        scopes = {"scopes": ["openid", "profile"]}
+        answer = httpx.get(f"{url}/auth/myidp/authorize/", params=scopes, timeout=30)
+        query = instance.provider.log_in(answer.json()["authorization_url"], "named", WEB)
+        headers = {"Cookie": f"fastapiusersoauthcsrf={answer.cookies['fastapiusersoauthcsrf']}"}
+        params = {"code": query["code"], "state": query["state"]}
+        first = httpx.get(f"{url}/auth/myidp/callback", params=params, headers=headers)
+        assert first.status_code == 307
+        answer = httpx.get(first.headers["location"], headers=headers, timeout=30)
+        assert answer.status_code == 204, answer.text
+        headers = {"Cookie": f"fastapiusersauth={answer.cookies['fastapiusersauth']}"}
+        assert httpx.get(f"{url}/auth/current-user/", headers=headers).json()["id"] == user["id"]
 
 
 def test_password_log_in_stays_beside_it(instance: Instance, jane: dict[str, Any]) -> None:

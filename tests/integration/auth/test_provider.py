@@ -1,26 +1,14 @@
 """Identity §6.1: which provider is meant by which settings, and what becomes of one that does not answer."""
 
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 
-from tests.processes import answers, free_port, running, until
+from tests.processes import free_port
 
-
-@contextmanager
-def auth_service(folder: Path, database: dict[str, str], **settings: str) -> Generator[str]:
-    port = free_port()
-    environment = {"PATH": "/usr/bin:/bin", **database, "JWT_SECRET_KEY": "k" * 40, **settings}
-    argv = [sys.executable, "-m", "fractal_auth", "--port", str(port)]
-    url = f"http://127.0.0.1:{port}"
-    with running(argv, cwd=folder, environment=environment):
-        until(lambda: answers(f"{url}/auth/openapi.json"), "the service answers", timeout_s=60)
-        yield url
+from .replicas import auth_service
 
 
 @pytest.mark.parametrize(
