@@ -77,6 +77,28 @@ def test_a_half_configured_database_is_named(folder: Path, bare_environment: dic
     assert done.stderr.startswith("fractalctl: POSTGRES_DB: ")
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"JWT_SECRET_KEY": None}, "JWT_SECRET_KEY: Field required"),
+        ({"JWT_EXPIRE_SECONDS": "soon"}, "JWT_EXPIRE_SECONDS: Input should be a valid integer"),
+        ({"FRACTAL_EMAIL_SENDER": "a@example.org"}, "Invalid FRACTAL_EMAIL configuration: FRACTAL_EMAIL_SMTP_SERVER, "),
+        ({"OAUTH_CLIENT_NAME": "google", "OAUTH_CLIENT_ID": "x"}, "OAUTH_CLIENT_SECRET must be set with "),
+    ],
+)
+def test_a_wrong_setting_is_named_before_anything_starts(
+    configured: Path, bare_environment: dict[str, str], settings: dict[str, str | None], message: str
+) -> None:
+    lines = (configured / ".fractal_server.env").read_text().splitlines()
+    kept = [line for line in lines if line.partition("=")[0] not in settings]
+    kept += [f"{name}={value}" for name, value in settings.items() if value is not None]
+    (configured / ".fractal_server.env").write_text("\n".join(kept))
+    done = fractalctl(configured, bare_environment, "start", "-p", str(free_port()))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"fractalctl: {message}")
+    assert done.stderr.count("\n") == 1
+
+
 def test_start_serves_the_app_and_runs_jobs(configured: Path, bare_environment: dict[str, str]) -> None:
     resource = {
         "type": "local",

@@ -289,3 +289,13 @@ def database_settings() -> DatabaseSettings:
 @cache
 def app_settings() -> AppSettings:
     return load(AppSettings)
+
+
+@cache
+def email_settings() -> EmailSettings:
+    return load(EmailSettings)
+
+
+@cache
+def oauth_settings() -> OAuthSettings:
+    return load(OAuthSettings)

@@ -15,7 +15,9 @@ from fractal_common.settings import (
     NatsSettings,
     app_settings,
     database_settings,
+    email_settings,
     load,
+    oauth_settings,
 )
 from fractal_common.telemetry import get_logger
 
@@ -121,6 +123,8 @@ def create_app() -> FastAPI:
     """The service alone: its OpenAPI document has the auth service's routes as well, if that can be asked."""
     app = FastAPI(lifespan=connections)
     add_routes(app)
+    for settings in (database_settings, email_settings, oauth_settings):
+        settings()  # what is wrong with them is told now, not to whoever asks for them
     prepare(app, long_request_time_s=app_settings().FRACTAL_LONG_REQUEST_TIME)
     auth_url = load(JobsApiSettings).FRACTAL_AUTH_URL
     if auth_url is not None:

@@ -3,8 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter
-from fractal_common import REFERENCE_VERSION
-from fractal_common.settings import AppSettings, DatabaseSettings, EmailSettings, OAuthSettings, load
+from fractal_common import REFERENCE_VERSION, settings
 from pydantic import BaseModel
 
 from fractal_jobs.api.principals import Superuser
@@ -18,26 +17,26 @@ async def alive() -> dict[str, Any]:
     return {"alive": True, "version": REFERENCE_VERSION}
 
 
-def _dump(settings: BaseModel) -> Any:
-    """Secrets print as asterisks."""
-    return settings.model_dump(mode="json")
+def _dump(group: BaseModel) -> Any:
+    """As this process has them since its start; secrets print as asterisks."""
+    return group.model_dump(mode="json")
 
 
 @router.get("/settings/app/")
 async def app_settings(principal: Superuser) -> Any:
-    return _dump(load(AppSettings))
+    return _dump(settings.app_settings())
 
 
 @router.get("/settings/database/")
 async def database_settings(principal: Superuser) -> Any:
-    return _dump(load(DatabaseSettings))
+    return _dump(settings.database_settings())
 
 
 @router.get("/settings/email/")
 async def email_settings(principal: Superuser) -> Any:
-    return _dump(load(EmailSettings))
+    return _dump(settings.email_settings())
 
 
 @router.get("/settings/oauth/")
 async def oauth_settings(principal: Superuser) -> Any:
-    return _dump(load(OAuthSettings))
+    return _dump(settings.oauth_settings())

@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fractal_common.database.sessions import Database
-from fractal_common.settings import DatabaseSettings, NatsSettings, ServingSettings, given_variables, load
+from fractal_common.settings import (
+    AppSettings,
+    DatabaseSettings,
+    EmailSettings,
+    NatsSettings,
+    OAuthSettings,
+    RetentionSettings,
+    ServingSettings,
+    given_variables,
+    load,
+)
 from fractal_common.telemetry import get_logger
 
 from fractal_server.embedded import caddy, nats, postgres
@@ -60,6 +70,7 @@ class Stack:
         self.home.lock()
         try:
             self.own_database = not operator_database()
+            check_settings(own_database=self.own_database)
             environment = await self._start_stores()
             if self.own_database:
                 # An operator's database is migrated and filled by the operator: set-db, init-db-data.
@@ -233,6 +244,18 @@ def operator_database() -> bool:
         return False
     load(DatabaseSettings)
     return True
+
+
+def check_settings(*, own_database: bool) -> None:
+    """So that a wrong setting is told here, and not in the log of a child that does not start.
+
+    Raises:
+        ConfigurationError: naming the variable.
+    """
+    for group in (EmailSettings, OAuthSettings, NatsSettings, RetentionSettings, ServingSettings):
+        load(group)
+    if not own_database:  # else some of them are made by the stack
+        load(AppSettings)
 
 
 def nats_is_given() -> bool:
