@@ -14,7 +14,7 @@ SETTINGS = ("POSTGRES_", "FRACTAL_", "JWT_")
     ("module", "settings", "line"),
     [
         ("fractal_auth", {}, "auth: JWT_SECRET_KEY: Field required"),
-        ("fractal_jobs.api", {}, "jobs-api: JWT_SECRET_KEY: Field required"),
+        ("fractal_jobs.api", {}, "jobs-api: POSTGRES_DB: Field required"),
         ("fractal_jobs.api", {"FRACTAL_LOGGING_LEVEL": "loud"}, "jobs-api: FRACTAL_LOGGING_LEVEL: Input should be a "),
         ("fractal_agent", {}, "agent: FRACTAL_RUNNER_WORKING_BASE_DIR: not set"),
         ("fractal_agent", {"FRACTAL_AGENT_RESOURCE_ID": "0"}, "agent: FRACTAL_AGENT_RESOURCE_ID: Input should be "),
