@@ -1,4 +1,4 @@
-"""api §6, §17: what a submitted job uses is not deleted, also when both happen at once."""
+"""api §6, §8, §17: what a submitted job uses is not deleted, also when both happen at once."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,17 +8,18 @@ from tests.api import Api
 
 from .server import Person, Server
 
-ATTEMPTS = 10
+ATTEMPTS = 6
 
 
-@pytest.mark.parametrize("kind", ["project", "workflow"])
+@pytest.mark.parametrize("kind", ["project", "dataset", "workflow"])
 def test_of_a_submission_and_a_deletion_one_succeeds(server: Server, user: Person, kind: str) -> None:
     task = user.api.puppet_task(server.folder, f"puppet {server.new_email()}")
     second = Api(str(user.api.http.base_url))
     second.http.headers = user.api.http.headers
     for _ in range(ATTEMPTS):
         project, dataset, workflow = user.api.prepared(server.folder, task, images=1)
-        path = f"/api/v2/project/{project}/" + (f"workflow/{workflow}/" if kind == "workflow" else "")
+        path = f"/api/v2/project/{project}/"
+        path += {"project": "", "dataset": f"dataset/{dataset}/", "workflow": f"workflow/{workflow}/"}[kind]
 
         def submit(project: int = project, dataset: int = dataset, workflow: int = workflow) -> int:
             query = {"workflow_id": workflow, "dataset_id": dataset}

@@ -79,6 +79,7 @@ async def update_dataset(
 @router.delete("/project/{project_id}/dataset/{dataset_id}/", status_code=204)
 async def delete_dataset(principal: Writer, session: Session, project_id: PathId, dataset_id: PathId) -> None:
     _, dataset = await access.dataset(session, principal, project_id, dataset_id, WRITE)
+    await projects.lock(session, dataset)
     jobs = await projects.submitted_jobs(session, dataset_id=dataset.id)
     if jobs:
         ids = ", ".join(map(str, jobs))

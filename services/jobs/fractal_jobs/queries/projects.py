@@ -33,7 +33,7 @@ async def owns_name(session: AsyncSession, user_id: int, name: str) -> bool:
     return bool(await session.scalar(statement))
 
 
-async def lock(session: AsyncSession, row: Project | Workflow) -> None:
+async def lock(session: AsyncSession, row: Project | Dataset | Workflow) -> None:
     """Waits for submissions on it that are under way and keeps new ones out, so that `submitted_jobs` stays true."""
     await session.execute(select(type(row).id).where(type(row).id == row.id).with_for_update())
 
