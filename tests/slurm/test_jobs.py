@@ -9,8 +9,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from fractal_common.database.models import AccountingRecord, AccountingRecordSlurm
-from sqlalchemy import select
+from fractal_common.database.models import AccountingRecord, AccountingRecordSlurm, User
+from sqlalchemy import select, update
 
 from tests.processes import until
 from tests.slurm.accounts import SERVICE
@@ -152,6 +152,26 @@ async def test_a_stop_cancels_every_slurm_job_and_keeps_what_is_finished(lab: La
         assert "Failed due to job-execution shutdown." in job["log"]
         assert [unit["status"] for unit in flow.units()] == ["done", *["failed"] * 5]
         until(lambda: not lab.slurm.run("squeue", "-h", f"--name={flow.slurm_name}").strip(), "nothing is left")
+
+    await asyncio.to_thread(act)
+
+
+async def test_a_verdict_cancels_every_slurm_job_and_nothing_counts_any_more(lab: Lab) -> None:
+    async with lab.database.transaction() as session:
+        await session.execute(update(User).values(is_superuser=True))
+
+    def act() -> None:
+        flow = Flow(lab, images=4, meta={"tasks_per_job": 2, "parallel_tasks_per_job": 2})
+        flow.tell(code={str(number): "time.sleep(600)" for number in range(4)})
+        job = flow.submit()
+        until(started(lab, 4), "all processes run", 60)
+        failed = flow.api.patch(f"/admin/v2/job/{job['id']}/", {"status": "failed"})
+        assert failed["status"] == "failed"
+        until(lambda: not lab.slurm.run("squeue", "-h", f"--name={flow.slurm_name}").strip(), "nothing is left", 30)
+        ids = flow.api.post("/admin/v2/accounting/slurm/", {"fractal_job_id": job["id"]}, 200)
+        assert ids
+        assert {unit["status"] for unit in flow.units()} == {"failed"}
+        assert flow.api.get(f"/admin/v2/job/{job['id']}/")["log"] == failed["log"]
 
     await asyncio.to_thread(act)
 

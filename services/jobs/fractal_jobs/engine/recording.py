@@ -61,9 +61,7 @@ async def record(session: AsyncSession, event: Event, *, last_attempt: bool) -> 
         return
     match event:
         case BatchSubmitted():
-            batch.handle = event.handle
-            if batch.spec.get("slurm") is not None and (slurm_job := slurm_job_id(event.handle)) is not None:
-                await scheduler.account(session, batch.id, [slurm_job])
+            await _account(session, batch, event)
             batch.heard_at = utcnow()
             if batch.state == "planned":
                 batch.state = "submitted"
@@ -84,9 +82,18 @@ async def _lock(session: AsyncSession, name: str) -> Batch | None:
     return await session.scalar(statement)
 
 
+async def _account(session: AsyncSession, batch: Batch, event: BatchSubmitted) -> None:
+    """The scheduler's job, which will have cost something whatever becomes of it."""
+    batch.handle = event.handle
+    if batch.spec.get("slurm") is not None and (slurm_job := slurm_job_id(event.handle)) is not None:
+        await scheduler.account(session, batch.id, [slurm_job])
+
+
 async def _fence(session: AsyncSession, batch: Batch, event: Event) -> None:
-    """Of a batch whose job was declared failed nothing counts but its end."""
-    if isinstance(event, BatchFinished):
+    """Of a batch whose job was declared failed nothing counts but its end, and what it cost."""
+    if isinstance(event, BatchSubmitted):
+        await _account(session, batch, event)
+    elif isinstance(event, BatchFinished):
         await _note(session, batch, event)
         batch.state = BatchState.ENDED
         batch.cause = event.cause
