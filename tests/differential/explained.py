@@ -23,6 +23,7 @@ EXPLAINED: list[tuple[str, str, str]] = [
         ANYWHERE,
         "indices are numbers, also when sent as texts",
     ),
+    (".* GET /auth/users/", r"\.body\[.*", "accounts come in the order of their ids, in the reference in none"),
     (".*surely_not_installed.*", ".*Traceback.*", "the traceback of a process that looks for a package"),
     (".*", r".*\.status: 'submitted', ours 'failed'", MERGE),
     (

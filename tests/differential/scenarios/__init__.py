@@ -3,7 +3,20 @@
 from collections.abc import Callable
 
 from ..pair import Pair
-from . import admin, conventions, datasets, history, images, jobs, projects, sharing, tasks, templates, workflows
+from . import (
+    accounts,
+    admin,
+    conventions,
+    datasets,
+    history,
+    images,
+    jobs,
+    projects,
+    sharing,
+    tasks,
+    templates,
+    workflows,
+)
 
 SCENARIOS: dict[str, Callable[[Pair], None]] = {
     "conventions": conventions.run,
@@ -17,4 +30,5 @@ SCENARIOS: dict[str, Callable[[Pair], None]] = {
     "jobs": jobs.run,
     "history": history.run,
     "admin": admin.run,
+    "accounts": accounts.run,
 }

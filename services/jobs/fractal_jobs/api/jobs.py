@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import StreamingResponse
+from fractal_common.database.models import Job
 from fractal_common.types import TaskType
 
 from fractal_jobs.api import access
@@ -18,30 +19,26 @@ from fractal_jobs.queries import jobs, workflows
 
 router = APIRouter()
 
-WITHOUT_LOG = {"log"}
 
-
-def _read(job: Any, *, with_log: bool) -> dict[str, Any]:
-    names = [name for name in JobRead.model_fields if with_log or name not in WITHOUT_LOG]
-    return {name: getattr(job, name) for name in names}
+def _read(job: Job) -> dict[str, Any]:
+    return {name: getattr(job, name) for name in JobRead.model_fields}
 
 
 @router.get("/job/", response_model=list[JobRead])
 async def list_my_jobs(principal: Guest, session: Session, log: bool = True) -> object:
-    rows = await jobs.list_of(session, user_id=principal.id, with_log=log)
-    return [_read(job, with_log=log) for job in rows]
+    return await jobs.list_of(session, user_id=principal.id, with_log=log)
 
 
 @router.get("/project/{project_id}/job/", response_model=list[JobRead])
 async def list_project_jobs(principal: Guest, session: Session, project_id: PathId, log: bool = True) -> object:
     project, _ = await access.project(session, principal, project_id, READ)
-    return [_read(job, with_log=log) for job in await jobs.list_of(session, project_id=project.id, with_log=log)]
+    return await jobs.list_of(session, project_id=project.id, with_log=log)
 
 
 @router.get("/project/{project_id}/workflow/{workflow_id}/job/", response_model=list[JobRead])
 async def list_workflow_jobs(principal: Guest, session: Session, project_id: PathId, workflow_id: PathId) -> object:
     _, workflow = await access.workflow(session, principal, project_id, workflow_id, READ)
-    return [_read(job, with_log=True) for job in await jobs.list_of(session, workflow_id=workflow.id, with_log=True)]
+    return await jobs.list_of(session, workflow_id=workflow.id, with_log=True)
 
 
 @router.get("/project/{project_id}/job/{job_id}/", response_model=JobRead)
@@ -49,7 +46,7 @@ async def read_job(
     principal: Guest, session: Session, project_id: PathId, job_id: PathId, show_tmp_logs: bool = False
 ) -> object:
     found = await access.job(session, principal, project_id, job_id, READ)
-    fields = _read(await jobs.whole(session, found.id), with_log=True)
+    fields = _read(await jobs.whole(session, found.id))
     if show_tmp_logs and found.status == "submitted":
         fields["log"] = await jobs.workflow_log(session, found.id)
     return fields
@@ -112,4 +109,4 @@ async def read_latest_job(
             ),
             "has_warnings": workflow_task.id in (any_warned if is_compound else cache_warned),
         }
-    return {**_read(job, with_log=True), "task_statuses": statuses}
+    return {**_read(job), "task_statuses": statuses}

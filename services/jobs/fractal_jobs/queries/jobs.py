@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fractal_common.database.base import utcnow
 from fractal_common.database.models import (
@@ -15,10 +16,10 @@ from fractal_common.database.models import (
     TaskGroup,
     WorkflowTask,
 )
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Row, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer, undefer
+from sqlalchemy.orm import undefer
 
 
 async def list_of(
@@ -28,11 +29,11 @@ async def list_of(
     project_id: int | None = None,
     workflow_id: int | None = None,
     with_log: bool,
-) -> Sequence[Job]:
-    """Newest first; of all projects of a user, of a project, or of a workflow."""
-    statement = select(Job).order_by(Job.start_timestamp.desc(), Job.id.desc())
-    load = undefer if with_log else defer
-    statement = statement.options(load(Job.log), undefer(Job.executor_error_log))
+) -> "Sequence[Row[*tuple[Any, ...]]]":
+    """Newest first; of all projects of a user, of a project, or of a workflow. Plain rows: lists are long."""
+    columns = [column for column in Job.__table__.columns if with_log or column.key != "log"]
+    without = [] if with_log else [literal(None).label("log")]
+    statement = select(*columns, *without).order_by(Job.start_timestamp.desc(), Job.id.desc())
     if user_id is not None:
         member = select(ProjectMember.project_id).where(
             ProjectMember.user_id == user_id, ProjectMember.is_verified.is_(True)
@@ -42,7 +43,7 @@ async def list_of(
         statement = statement.where(Job.project_id == project_id)
     if workflow_id is not None:
         statement = statement.where(Job.workflow_id == workflow_id)
-    return list(await session.scalars(statement))
+    return (await session.execute(statement)).all()
 
 
 async def whole(session: AsyncSession, job_id: int) -> Job:
