@@ -12,7 +12,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fractal_jobs.domain.images import Image
-from fractal_jobs.queries import imagesummaries
 from fractal_jobs.queries.imagesummaries import Summary
 
 
@@ -56,7 +55,6 @@ async def write(session: AsyncSession, dataset_id: int, images: Sequence[Image])
     if images:
         rows = [_row(image) for image in images]
         await session.execute(WRITE, {"dataset_id": dataset_id, "images": json.dumps(rows)})
-        await imagesummaries.changed(session, dataset_id)
 
 
 async def remove(session: AsyncSession, dataset_id: int, urls: Sequence[str]) -> None:
@@ -64,7 +62,6 @@ async def remove(session: AsyncSession, dataset_id: int, urls: Sequence[str]) ->
         await session.execute(
             delete(DatasetImage).where(DatasetImage.dataset_id == dataset_id, DatasetImage.zarr_url.in_(list(urls)))
         )
-        await imagesummaries.changed(session, dataset_id)
 
 
 IMPORT = text(
@@ -154,10 +151,7 @@ async def append(session: AsyncSession, dataset_id: int, image: Image) -> bool:
         .on_conflict_do_nothing()
         .returning(DatasetImage.id)
     )
-    if await session.scalar(statement) is None:
-        return False
-    await imagesummaries.changed(session, dataset_id)
-    return True
+    return await session.scalar(statement) is not None
 
 
 def _first(dataset_id: int, zarr_url: str) -> ScalarSelect[int]:
@@ -174,7 +168,6 @@ async def change(session: AsyncSession, dataset_id: int, zarr_url: str, values: 
     target = DatasetImage.id == _first(dataset_id, zarr_url)
     if values:
         await session.execute(update(DatasetImage).where(target).values(**values))
-        await imagesummaries.changed(session, dataset_id)
     columns = (DatasetImage.zarr_url, DatasetImage.origin, DatasetImage.attributes, DatasetImage.types)
     row = (await session.execute(select(*columns).where(target))).one_or_none()
     return None if row is None else Image(*row)
@@ -185,7 +178,6 @@ async def delete_one(session: AsyncSession, dataset_id: int, zarr_url: str) -> b
     target = DatasetImage.id == _first(dataset_id, zarr_url)
     if await session.scalar(delete(DatasetImage).where(target).returning(DatasetImage.id)) is None:
         return False
-    await imagesummaries.changed(session, dataset_id)
     await session.execute(
         delete(HistoryImageCache).where(
             HistoryImageCache.dataset_id == dataset_id, HistoryImageCache.zarr_url == zarr_url

@@ -1,8 +1,8 @@
 """What a dataset's pages show of its whole image list: counted once, and again after a change.
 
-A summary knows the snapshot that it was made in, and every transaction that changes a list leaves a row behind: a
-summary holds while all such rows that are visible now were visible in its snapshot. So neither writers nor readers wait
-for one another, whatever the order of their commits.
+A summary knows the snapshot that it was made in, and a trigger leaves a row behind for every transaction that changes
+a list: a summary holds while all such rows that are visible now were visible in its snapshot. So neither writers nor
+readers wait for one another, whatever the order of their commits.
 """
 
 import json
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fractal_common.database.models import DatasetImage, ImageChange, ImageSummary
-from sqlalchemy import ColumnElement, exists, func, insert, select, text
+from sqlalchemy import ColumnElement, exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fractal_jobs.domain.images import Types, types_match
@@ -34,11 +34,6 @@ class Summary:
     def count_of_types(self, filters: Types) -> int:
         """How many images match filters on nothing but types."""
         return sum(number for types, number in self.types if types_match(types, filters))
-
-
-async def changed(session: AsyncSession, dataset_id: int) -> None:
-    """To be called by whoever changes an image list, in the same transaction."""
-    await session.execute(insert(ImageChange).values(dataset_id=dataset_id))
 
 
 def _holds() -> ColumnElement[bool]:
