@@ -55,7 +55,7 @@ class Reference:
             "FRACTAL_RUNNER_BACKEND": "local",
             **(settings or {}),
         }
-        self.password = password = secrets.token_urlsafe(12)
+        self.password = password = secrets.token_hex(12)  # never begins with a dash, as an option does
         self._fractalctl("set-db")
         admin = ["--admin-email", EMAIL, "--admin-pwd", password, "--admin-project-dir", str(folder / "projects")]
         self._fractalctl("init-db-data", "--resource", "default", "--profile", "default", *admin)
