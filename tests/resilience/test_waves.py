@@ -134,10 +134,10 @@ async def accounted(stack: Stack) -> list[tuple[int | None, list[int] | None]]:
         return [(row.fractal_job_id, row.slurm_job_ids) for row in rows]
 
 
-async def test_a_wave_of_a_thousand_slurm_jobs(stack: Stack) -> None:
+async def test_a_wave_of_hundreds_of_slurm_jobs(stack: Stack) -> None:
     stack.kill("agent")
     await add_cluster(stack)
-    count = 1000
+    count = 400
     async with agent_of(stack) as agent:
         job_id, runs = await wave(stack, agent, count)
         name = f"job{job_id:07d}-task0000-run0000001-par"
@@ -153,7 +153,7 @@ async def test_a_wave_of_a_thousand_slurm_jobs(stack: Stack) -> None:
         await agent.tell(*(BatchSubmitted(batch=run.batch, handle=f"77_{run.wave_index}") for run in runs))
         await agent.tell(BatchesAlive(results={run.batch: 0 for run in runs}))
         await agent.tell(*(event for run in runs for event in (done(run), ended(run, evidence=evidence(0)))))
-        job = await stack.finished(job_id, 120)
+        job = await stack.finished(job_id, 240)
         assert job.status == "done", job.log
     assert await accounted(stack) == [(job_id, [77])]
 

@@ -94,7 +94,7 @@ async def _fence(session: AsyncSession, batch: Batch, event: Event) -> None:
     if isinstance(event, BatchSubmitted):
         await _account(session, batch, event)
     elif isinstance(event, BatchFinished):
-        await _note(session, batch, event)
+        _note(batch, event)
         batch.state = BatchState.ENDED
         batch.cause = event.cause
         await session.flush()
@@ -124,31 +124,33 @@ async def _finish(session: AsyncSession, batch: Batch, event: BatchFinished, *, 
             raise TooEarly(event.batch)
         await outbox.add_batches(session, [(batch.id, batch.resource_id)])
         return
-    await _note(session, batch, event)
-    if batch.state == "ended":
-        return
-    batch.state = "ended"
-    batch.cause = event.cause
+    _note(batch, event)
+    if batch.state != "ended":
+        batch.state = "ended"
+        batch.cause = event.cause
+        await _fail_the_rest(session, batch, event)
+    errors = executor_errors(clean_text(event.stderr)) if event.stderr else None
+    if errors is not None:
+        # Last: it locks the job's row, which whoever advances the job locks after that of the execution.
+        await scheduler.tell_errors(session, batch.id, errors)
+
+
+async def _fail_the_rest(session: AsyncSession, batch: Batch, event: BatchFinished) -> None:
+    """Units that left no result; if there are none, the last result woke the job."""
     await session.flush()
     missing = await units.missing(session, batch.id)
-    if not missing:
-        return  # the last result woke the job
-    error = event.error or without_result(event.cause, event.evidence)
-    await _record_outcomes(
-        session,
-        batch,
-        [UnitOutcome(index=index, status="failed", cause=event.cause.lower(), error=error) for index in missing],
-    )
+    if missing:
+        error = event.error or without_result(event.cause, event.evidence)
+        cause = event.cause.lower()
+        outcomes = [UnitOutcome(index=index, status="failed", cause=cause, error=error) for index in missing]
+        await _record_outcomes(session, batch, outcomes)
 
 
-async def _note(session: AsyncSession, batch: Batch, event: BatchFinished) -> None:
-    """What the scheduler and the SLURM job itself said, whenever they are heard."""
+def _note(batch: Batch, event: BatchFinished) -> None:
+    """What the scheduler said, whenever it is heard."""
     if event.evidence is not None:
         said = event.evidence.model_dump(mode="json")
         batch.evidence = {name: clean_text(value) if isinstance(value, str) else value for name, value in said.items()}
-    errors = executor_errors(clean_text(event.stderr)) if event.stderr else None
-    if errors is not None:
-        await scheduler.tell_errors(session, batch.id, errors)
 
 
 def _result(outcome: UnitOutcome, *, is_init: bool) -> dict[str, Any]:

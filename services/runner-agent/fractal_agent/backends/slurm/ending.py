@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+from fractal_common.messages import SchedulerEvidence
+
 from fractal_agent.backends.slurm import evidence
 from fractal_agent.backends.slurm.records import End
 from fractal_agent.backends.slurm.settings import SlurmSettings
@@ -20,6 +22,9 @@ def by_marker(tracked: Tracked, end: dict[str, Any]) -> End:
         said = evidence.from_accounts(tracked.account)
     elif tracked.entry is not None and tracked.handle is not None:
         said = evidence.from_queue(tracked.entry, tracked.handle)
+    elif tracked.handle is not None:
+        # Over before anybody looked at the queue: the worker's figures are all there is.
+        said = SchedulerEvidence(job_id=tracked.handle, state="COMPLETED")
     if said is not None:
         started = float((tracked.worker or {}).get("started") or 0)
         elapsed = {"elapsed_s": round(end["time"] - started)} if started else {}
