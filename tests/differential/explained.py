@@ -24,6 +24,9 @@ EXPLAINED: list[tuple[str, str, str]] = [
         "indices are numbers, also when sent as texts",
     ),
     (".* GET /auth/users/", r"\.body\[.*", "accounts come in the order of their ids, in the reference in none"),
+    (".* GET /auth/current-user/allowed-viewer-paths/", r"\.body\[.*", "the order of viewer paths is free"),
+    (".* DELETE /admin/v2/resource/.*", ".*IntegrityError.*", "the database's own words, without the statement"),
+    (".*/job/98765/stop/", ANYWHERE, "jobs of local resources can be stopped"),
     (".*surely_not_installed.*", ".*Traceback.*", "the traceback of a process that looks for a package"),
     (".*", r".*\.status: 'submitted', ours 'failed'", MERGE),
     (

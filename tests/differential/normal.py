@@ -40,7 +40,7 @@ class Normaliser:
                 return {self.text(name): self.value(item, name) for name, item in value.items()}
             case list():
                 items = [self.value(item, key) for item in value]
-                return sorted(items, key=str) if key in UNORDERED else items
+                return sorted(items, key=str) if key in UNORDERED or (key != "loc" and _is_mixed(items)) else items
             case bool():
                 return value
             case int():
@@ -63,6 +63,13 @@ class Normaliser:
             return f"<{self._names[value]}>"
         table = value // STEP - 1
         return f"<{self._tables[table]}>" if table < len(self._tables) else value
+
+
+def _is_mixed(items: list[Any]) -> bool:
+    """Numbers and texts, which have no order among them."""
+    return {isinstance(item, str) for item in items} == {True, False} and all(
+        isinstance(item, str | int | float) for item in items
+    )
 
 
 def log(text: str) -> str:

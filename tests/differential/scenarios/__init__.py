@@ -12,6 +12,7 @@ from . import (
     images,
     jobs,
     projects,
+    resources,
     sharing,
     tasks,
     templates,
@@ -31,4 +32,5 @@ SCENARIOS: dict[str, Callable[[Pair], None]] = {
     "history": history.run,
     "admin": admin.run,
     "accounts": accounts.run,
+    "resources": resources.run,
 }
