@@ -14,7 +14,7 @@ STAMP = re.compile(r"_\d{8}_\d{6}")
 # Ours says how many processes failed and why, before the error itself.
 OWN_LINE = re.compile(r"(?m)^\d+ of \d+ processes failed: .*\n")
 PYDANTIC = re.compile(r"errors\.pydantic\.dev/[\d.]+/")
-PYTHON_SET = re.compile(r"\{('(?:[^'\\]|\\\\)'(?:, '(?:[^'\\]|\\\\)')+)\}")
+PYTHON_SET = re.compile(r"\{('(?:[^'\\]|\\\\)+'(?:, '(?:[^'\\]|\\\\)+')+)\}")
 # Lists whose order is free in the contract.
 UNORDERED = {"types"}
 # Fields that differ by what they are.
