@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
 
 from fractal_common.bus import COMMANDS, EVENTS, Bus, Delivery
@@ -25,6 +25,8 @@ log = get_logger(__name__)
 
 CONSUMER = "engine"
 EVENTS_AT_A_TIME = 100
+TOGETHER_FROM = 8
+"""Fewer are recorded one by one: each has its effect at once."""
 FETCH_TIMEOUT_S = 5.0
 DUE_POLL_INTERVAL_S = 1.0
 DUE_AT_A_TIME = 20
@@ -147,8 +149,26 @@ class Engine:
     async def _take_events(self) -> None:
         consumer = self._bus.consumer(EVENTS, CONSUMER)
         while True:
-            for delivery in await consumer.fetch(EVENTS_AT_A_TIME, FETCH_TIMEOUT_S):
-                await self._take_event(delivery)
+            deliveries = await consumer.fetch(EVENTS_AT_A_TIME, FETCH_TIMEOUT_S)
+            if len(deliveries) < TOGETHER_FROM or not await self._take_together(deliveries):
+                for delivery in deliveries:
+                    await self._take_event(delivery)
+
+    async def _take_together(self, deliveries: Sequence[Delivery]) -> bool:
+        """Many for one commit; False, and without effect, if one of them has to be looked at by itself."""
+        try:
+            events = [_events.validate_json(delivery.data) for delivery in deliveries]
+            async with self._database.transaction() as session:
+                for event in events:
+                    await record(session, event, last_attempt=False)
+                    await session.flush()
+                    session.expunge_all()  # the next one reads what this one wrote
+        except Exception as error:
+            log.info("events.one_by_one", count=len(deliveries), error=repr(error))
+            return False
+        for delivery in deliveries:
+            await delivery.ack()
+        return True
 
     async def _take_event(self, delivery: Delivery) -> None:
         """Acknowledged when its effect is committed; what nobody understands is parked, neither lost nor looped."""
