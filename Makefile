@@ -35,7 +35,7 @@ types: install  ## Types, strictly
 	$(BIN)/basedpyright --level error
 
 test: install $(CLIENT)/.installed $(OIDC)/.installed  ## All tests (real Postgres and NATS, started from wheels)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-compose: install  ## Tests of the compose project (needs a Docker engine)
 	@docker info > /dev/null 2>&1 || { echo "make test-compose needs a running Docker engine"; exit 1; }

@@ -5,6 +5,7 @@ import asyncio
 from fractal_common.database.models import HistoryUnit, Job, JobEvent, OutboxMessage, ParkedMessage
 from sqlalchemy import func, select
 
+from . import chaos
 from .stack import Stack, Step
 from .test_messages import Future, all_parked, publish
 
@@ -25,6 +26,7 @@ async def test_sent_messages_events_and_parked_messages_go_when_their_time_has_c
     stack.start("engine")
     await stack.finished(await stack.submit([Step("parallel")], [{"zarr_url": f"{stack.zarr_dir}/2"}]))
     assert min(await counts(stack)) > 0, "by default they are kept for longer than a test takes"
+    await chaos.all_sent(stack, "before the restart")
     argv, environment = stack.commands["engine"]
     names = ("OUTBOX", "JOB_EVENTS", "PARKED_MESSAGES")
     stack.commands["engine"] = (argv, environment | {f"FRACTAL_{name}_KEEP_DAYS": "0.000001" for name in names})

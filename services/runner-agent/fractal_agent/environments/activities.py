@@ -1,7 +1,11 @@
 """Activities of this agent: each is journalled before it starts, and told to be over once."""
 
 import asyncio
+import fcntl
+import os
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fractal_common.bus import BusError
@@ -25,6 +29,7 @@ from fractal_agent.settings import Confinement
 log = get_logger(__name__)
 
 KEEP_RESULTS_S = 30 * 24 * 3600.0
+LOCK_RETRY_S = 0.1
 
 
 class Activities:
@@ -80,13 +85,29 @@ class Activities:
         if result.exists():
             finished = EnvironmentFinished.model_validate_json(result.read_text())
         else:
-            finished = await self._act(command)
+            async with self._alone(command.task_group_id) as lock:
+                finished = await self._act(command, lock)
             # On disk before it is told: an action is not carried out twice because its end was not heard.
             write_json(result, finished.model_dump(mode="json"))
         await self._say(finished, f"activity-{command.activity_id}-{time.time():.3f}")
         self._file(command.activity_id, "command").unlink(missing_ok=True)
 
-    async def _act(self, command: EnvironmentCommand) -> EnvironmentFinished:
+    @asynccontextmanager
+    async def _alone(self, task_group_id: int) -> AsyncGenerator[int]:
+        """A lock that commands of an agent which died keep for as long as they go on in the group's directory."""
+        lock = os.open(self._folder / f"{task_group_id}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    await asyncio.sleep(LOCK_RETRY_S)
+            yield lock
+        finally:
+            os.close(lock)
+
+    async def _act(self, command: EnvironmentCommand, lock: int) -> EnvironmentFinished:
         async def report(text: str) -> None:
             # Microseconds: they grow across restarts of the agent.
             event = EnvironmentProgress(activity_id=command.activity_id, sequence=time.time_ns() // 1000, log=text)
@@ -98,9 +119,9 @@ class Activities:
         activity_log = ActivityLog(report)
         path = self._confinement.check(command.path)
         environment = (
-            PixiEnvironment(command, path, activity_log)
+            PixiEnvironment(command, path, activity_log, lock)
             if command.origin == "pixi"
-            else PipEnvironment(command, path, self._tasks_dir, activity_log)
+            else PipEnvironment(command, path, self._tasks_dir, activity_log, lock)
         )
         actions = {
             EnvironmentAction.COLLECT: environment.collect,

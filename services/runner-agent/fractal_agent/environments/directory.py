@@ -31,12 +31,14 @@ class TaskGroupDirectory:
     `environment` is what an installer makes in it, and what is removed when the group is deactivated.
     """
 
-    def __init__(self, command: EnvironmentCommand, path: Path, environment: str, log: ActivityLog) -> None:
+    def __init__(
+        self, command: EnvironmentCommand, path: Path, environment: str, log: ActivityLog, lock: int | None = None
+    ) -> None:
         self.command = command
         self.path = path
         self.environment = path / environment
         self.log = log
-        self.steps = Steps(log, path / "scripts", command.action)
+        self.steps = Steps(log, path / "scripts", command.action, lock)
 
     def claim(self) -> None:
         """Make it; of an earlier attempt at the same collection, cut short, nothing stays.

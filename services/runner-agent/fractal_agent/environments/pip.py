@@ -25,9 +25,11 @@ print(json.dumps({"name": found.metadata["Name"], "version": found.version, "loc
 class PipEnvironment:
     """A virtual environment in the directory of a task group."""
 
-    def __init__(self, command: EnvironmentCommand, path: Path, tasks_dir: Path, log: ActivityLog) -> None:
+    def __init__(
+        self, command: EnvironmentCommand, path: Path, tasks_dir: Path, log: ActivityLog, lock: int | None = None
+    ) -> None:
         self.command = command
-        self._directory = TaskGroupDirectory(command, path, "venv", log)
+        self._directory = TaskGroupDirectory(command, path, "venv", log, lock)
         self.venv = self._directory.environment
         self.python = self.venv / "bin" / "python"
         self._cache = Path(command.pip_cache_dir) if command.pip_cache_dir else tasks_dir / CACHE

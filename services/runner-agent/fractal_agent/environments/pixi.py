@@ -51,9 +51,9 @@ def simplify(document: dict[str, Any], *, platform: str, environment: str) -> di
 class PixiEnvironment:
     """`{path}/source_dir`: the project, and the environment that pixi makes in it."""
 
-    def __init__(self, command: EnvironmentCommand, path: Path, log: ActivityLog) -> None:
+    def __init__(self, command: EnvironmentCommand, path: Path, log: ActivityLog, lock: int | None = None) -> None:
         self.command = command
-        self._directory = TaskGroupDirectory(command, path, "source_dir", log)
+        self._directory = TaskGroupDirectory(command, path, "source_dir", log, lock)
         self.source = self._directory.environment
         self.wrapper = self.source / "project_python.sh"
         self._log = log

@@ -43,8 +43,10 @@ class ActivityLog:
 class Steps:
     """Runs commands one after the other, and keeps a record of each beside the environment."""
 
-    def __init__(self, log: ActivityLog, scripts: Path, action: str) -> None:
+    def __init__(self, log: ActivityLog, scripts: Path, action: str, lock: int | None = None) -> None:
+        """`lock`: a locked file's descriptor, which every command holds as well, for as long as it lives."""
         self._log = log
+        self._locks = () if lock is None else (lock,)
         self._scripts = scripts
         self._prefix = f"{int(time.time())}_{action}"
         self._count = 0
@@ -67,6 +69,7 @@ class Steps:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd="/",
+            pass_fds=self._locks,
         )
         try:
             output, _ = await asyncio.gather(self._follow(process.stdout, keep=True), self._follow(process.stderr))
