@@ -35,7 +35,7 @@ types: install  ## Types, strictly
 	$(BIN)/basedpyright --level error
 
 test: install $(CLIENT)/.installed $(OIDC)/.installed  ## All tests (real Postgres and NATS, started from wheels)
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(PYTEST_OPTIONS)
 
 test-compose: install  ## Tests of the compose project (needs a Docker engine)
 	@docker info > /dev/null 2>&1 || { echo "make test-compose needs a running Docker engine"; exit 1; }
@@ -43,7 +43,7 @@ test-compose: install  ## Tests of the compose project (needs a Docker engine)
 
 test-slurm: install  ## Tests on a real SLURM cluster, which they install and start (Debian; needs root)
 	@[ "$$(id -u)" = 0 ] || { echo "make test-slurm needs root: it installs SLURM, starts its daemons and acts as several users"; exit 1; }
-	$(BIN)/python -m pytest tests/slurm
+	$(BIN)/python -m pytest tests/slurm $(PYTEST_OPTIONS)
 
 chaos: install  ## Two hundred random faults (CHAOS_SEEDS=17:17 replays one)
 	CHAOS_SEEDS=$${CHAOS_SEEDS:-1:200} $(BIN)/python -m pytest tests/resilience/test_chaos.py

@@ -29,6 +29,7 @@ async def fail(site: Site, run: BatchRun, timeout_s: float = 60) -> BatchFinishe
 async def started(site: Site, name: str, run: BatchRun, count: int = 1) -> str:
     await site.say(run)
     await site.until_started(name, count)
+    await site.until(lambda: run.batch in site.handles)  # it may be told after its first process has begun
     return site.handles[run.batch]
 
 
