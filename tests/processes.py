@@ -1,5 +1,6 @@
 """Processes that tests start, and what they leave."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -85,3 +86,22 @@ def children_of(pid: int) -> list[int]:
             if int(parent) == pid:
                 found.append(int(entry.name))
     return found
+
+
+PTRACE_ATTACH, PTRACE_DETACH = 16, 17
+WAIT_FOR_THREADS = 0x40000000
+
+
+@contextmanager
+def frozen(pid: int) -> Generator[None]:
+    """The process does nothing meanwhile, and its parent is not told, as it is of SIGSTOP and SIGCONT."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    libc.ptrace.restype = ctypes.c_long
+    if libc.ptrace(PTRACE_ATTACH, pid, None, None):
+        raise OSError(ctypes.get_errno(), f"process {pid} cannot be traced")
+    os.waitpid(pid, WAIT_FOR_THREADS)
+    try:
+        yield
+    finally:
+        libc.ptrace(PTRACE_DETACH, pid, None, None)

@@ -167,10 +167,20 @@ def failed(user: Person, activity: dict[str, Any], path: Path) -> str:
     return ended["log"]
 
 
+def seen(api: Api, filename: str, **form: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A collection and its group, which is gone as soon as the former has failed: tried until it was there in time."""
+    for _ in range(20):
+        activity = collect(api, filename, **form)
+        answer = api.http.get(f"/api/v2/task-group/{activity['taskgroupv2_id']}/")
+        if answer.status_code == 200:
+            return activity, answer.json()
+        api.ended(activity)
+    raise AssertionError("it always ended first")
+
+
 def test_a_binary_that_is_missing(server: Server, user: Person, pixi: Path) -> None:
-    activity = collect(user.api, "Fractal_Pixi-1.0.tar.gz", pixi_version="0.61.0")
+    activity, group = seen(user.api, "Fractal_Pixi-1.0.tar.gz", pixi_version="0.61.0")
     assert (activity["status"], activity["pkg_name"], activity["version"]) == ("pending", "fractal-pixi", "1.0")
-    group = user.api.get(f"/api/v2/task-group/{activity['taskgroupv2_id']}/")
     assert (group["origin"], group["pixi_version"], group["python_version"]) == ("pixi", "0.61.0", None)
     assert (group["path"], group["venv_path"]) == (f"{server.folder}/tasks/{user.id}/fractal-pixi/1.0", None)
     assert (group["active"], group["task_list"]) == (True, [])
@@ -185,8 +195,7 @@ def test_a_binary_that_fails_is_told_with_its_command(
     binary = pixi / "bin" / "pixi"
     if not binary.is_symlink():
         binary.symlink_to("/bin/false")
-    activity = collect(user.api, "fractal_pixi-1.0.tar.gz", pixi_version="", **form)
-    group = user.api.get(f"/api/v2/task-group/{activity['taskgroupv2_id']}/")
+    activity, group = seen(user.api, "fractal_pixi-1.0.tar.gz", pixi_version="", **form)
     assert group["pixi_version"] == "0.60.0"
     log = failed(user, activity, Path(group["path"]))
     options = "--concurrent-solves 4 --concurrent-downloads 4" + (" --frozen" if frozen else "")
@@ -199,7 +208,6 @@ def test_an_archive_without_its_folder(user: Person, pixi: Path) -> None:
     binary = pixi / "bin" / "pixi"
     if not binary.is_symlink():
         binary.symlink_to("/bin/false")
-    activity = collect(user.api, "other_name-2.0.tar.gz")
-    group = user.api.get(f"/api/v2/task-group/{activity['taskgroupv2_id']}/")
+    activity, group = seen(user.api, "other_name-2.0.tar.gz")
     log = failed(user, activity, Path(group["path"]))
     assert "other_name-2.0.tar.gz has no folder 'other_name-2.0'." in log

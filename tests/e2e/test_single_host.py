@@ -12,7 +12,7 @@ from psycopg import sql
 
 from tests.api import Api
 from tests.conftest import PostgresServer
-from tests.processes import children_of, free_port, is_alive, processes_of, running, until
+from tests.processes import children_of, free_port, frozen, is_alive, processes_of, running, until
 
 from .fractalctl import BIN, EMAIL, PASSWORD, configure, fractalctl, initialise
 
@@ -167,9 +167,8 @@ def test_a_gunicorn_worker_that_times_out_ends_in_order(configured: Path, bare_e
     with running(argv, cwd=configured, environment=bare_environment) as gunicorn:
         until(lambda: is_alive(url), "the server answers")
         (worker,) = children_of(gunicorn.pid)
-        os.kill(worker, signal.SIGSTOP)
-        until(lambda: said(f"WORKER TIMEOUT (pid:{worker})"), "the arbiter gives up on the worker")
-        os.kill(worker, signal.SIGCONT)
+        with frozen(worker):
+            until(lambda: said(f"WORKER TIMEOUT (pid:{worker})"), "the arbiter gives up on the worker")
         until(lambda: is_alive(url) and children_of(gunicorn.pid) not in ([], [worker]), "another worker answers")
     log = (configured / "output.log").read_text()
     steps = (
