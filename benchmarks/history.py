@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from execution import Server
+from execution import Server, stack
 from fractal_server.embedded import postgres
 from fractal_server.embedded.home import Home
 
@@ -85,7 +85,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="fractal-bench-", ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)
         os.environ["FRACTAL_HOME"] = str(Path(directory) / "home")
-        server = Server(Path(directory) / "home")
+        server = Server.up(Path(directory) / "home")
         try:
             task = server.task()
             small = server.flow(task, 1)
@@ -119,7 +119,7 @@ def main() -> int:
                 ),
             ]
         finally:
-            server.command("down")
+            stack(server.home, "down")
     return 0 if all(results) else 1
 
 

@@ -17,7 +17,7 @@ class AuditLog:
 
     def __init__(self, file: Path) -> None:
         self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._agent = pwd.getpwuid(os.geteuid()).pw_name
+        self._agent = account_name(os.geteuid())
 
     def record(self, what: str, *, user: str | None, why: str, command: Sequence[str] = (), refused: str = "") -> None:
         """`why` names the job and batch; `command` is the argument list, as it was given to the system."""
@@ -37,3 +37,11 @@ class AuditLog:
             log.warning("audit.refused", **entry)
         else:
             log.info("audit", **entry)
+
+
+def account_name(uid: int) -> str:
+    """Its number where it has no name, as that of a container's user."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
