@@ -1,6 +1,5 @@
 """Resources and profiles, a schema a resource type."""
 
-import re
 from typing import Annotated, Any, Literal, Self, cast
 
 from fractal_common.http.timestamps import ZuluTime
@@ -9,25 +8,20 @@ from pydantic import AfterValidator, BaseModel, Discriminator, Tag, TypeAdapter,
 
 from fractal_jobs.api.schemas.base import Lenient, Read, Strict
 from fractal_jobs.api.schemas.pixi import pixi_config
+from fractal_jobs.domain.errors import PlanError
+from fractal_jobs.domain.slurm_config import memory_mb
 
 MAX_INT = 2**31 - 1
-MEMORY_UNITS_MB = {"M": 1, "G": 1000, "T": 1_000_000}
 
 
-def memory_mb(value: int | str) -> int:
-    """`93`, `71M`, `93G`, `2T` in MB, with decimal factors."""
-    if isinstance(value, int):
-        return value
-    found = re.fullmatch(r"([0-9]*[1-9][0-9]*)([MGT]?)", value)
-    if found is None:
-        raise ValueError(
-            f"[_parse_mem_value] raw_mem='{value}', invalid specification of memory requirements "
-            "(valid examples: 93, 71M, 93G, 71T)."
-        )
-    return int(found[1]) * MEMORY_UNITS_MB.get(found[2], 1)
+def _memory_mb(value: int | str) -> int:
+    try:
+        return memory_mb(value)
+    except PlanError as error:
+        raise ValueError(str(error)) from None
 
 
-MemoryMb = Annotated[PositiveInt | NonEmptyStr, AfterValidator(memory_mb)]
+MemoryMb = Annotated[PositiveInt | NonEmptyStr, AfterValidator(_memory_mb)]
 """Given as a number or a text, kept as a number."""
 
 
