@@ -87,8 +87,8 @@ async def collect_pixi(
     file: UploadFile,
     pixi_version: Annotated[NonEmptyStr | None, Form()] = None,
     use_pixi_lockfile: LockfileFlag = True,
-    user_group_id: int | None = None,
     private: bool = False,
+    user_group_id: int | None = None,
 ) -> object:
     """As `collect_pip`, for a project with a `pyproject.toml` that pixi installs."""
     resource, profile = validated(principal)
