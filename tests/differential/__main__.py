@@ -2,7 +2,8 @@
 
     python -m tests.differential --python python3.12 [--venv folder] [--only images jobs] [--speed]
 
-Exits with 1 if a difference is found that `explained.py` does not explain, or a time budget is missed.
+Exits with 1 if a difference is found that `explained.py` does not explain, an operation was not reached, or a time
+budget is missed.
 """
 
 import argparse
@@ -39,10 +40,9 @@ def main() -> int:
             print(f"  {line}")
         for reason, number in sorted(pair.explained.items()):
             print(f"  explained {number:4} × {reason}")
-        if options.only is None:
-            coverage.report(pair)
+        lacking = coverage.report(pair) if options.only is None else False
         missed = speed.report(pair, Path(directory)) if options.speed else False
-    return 1 if pair.unexplained or missed else 0
+    return 1 if pair.unexplained or lacking or missed else 0
 
 
 if __name__ == "__main__":

@@ -14,6 +14,12 @@ STAMP = re.compile(r"_\d{8}_\d{6}")
 # Ours says how many processes failed and why, before the error itself.
 OWN_LINE = re.compile(r"(?m)^\d+ of \d+ processes failed: .*\n")
 PYDANTIC = re.compile(r"errors\.pydantic\.dev/[\d.]+/")
+# What pydantic was given, and how it spells it, in a text of its.
+GIVEN = re.compile(r", input_value=.*?, input_type=\w+\]", re.DOTALL)
+# How far an installation is depends on when it is asked for.
+UNDER_WAY = re.compile(r"(status(?:=| '))(?:pending|ongoing)")
+STEPS = re.compile(r"<time>,\d+ - \S+ - (?:DEBUG|INFO) - ")
+FAILED = re.compile(r"Task \w+ failed\. Original error: .*")
 PYTHON_SET = re.compile(r"\{('(?:[^'\\]|\\\\)+'(?:, '(?:[^'\\]|\\\\)+')+)\}")
 # Lists whose order is free in the contract.
 UNORDERED = {"types"}
@@ -51,11 +57,12 @@ class Normaliser:
                 return value
 
     def text(self, text: str) -> str:
-        text = PYDANTIC.sub("errors.pydantic.dev/", text)
+        text = GIVEN.sub("]", PYDANTIC.sub("errors.pydantic.dev/", text))
         for folder, name in self._folders:
             text = text.replace(folder, name)
         text = STAMP.sub("_<stamp>", TIME.sub(lambda match: f"<time{match.group(2) or ''}>", text))
         text = PYTHON_SET.sub(lambda match: f"{{{', '.join(sorted(match.group(1).split(', ')))}}}", text)
+        text = UNDER_WAY.sub(r"\1<under way>", text)
         return NUMBER.sub(lambda match: str(self._id(int(match.group(1)))), text)
 
     def _id(self, value: int) -> Any:
@@ -73,7 +80,9 @@ def _is_mixed(items: list[Any]) -> bool:
 
 
 def log(text: str) -> str:
-    """What of a job's log clients look at: which kind it is, and the error."""
+    """What of a log clients look at: which kind it is, and the error."""
+    if STEPS.match(text):
+        return "\n".join(["<log of an activity>", *FAILED.findall(text)])
     if "INFO - Start execution of workflow" in text:
         return "<workflow log>"
     if text.startswith("UNKNOWN ERROR"):

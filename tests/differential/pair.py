@@ -14,6 +14,10 @@ from .normal import Normaliser, differences
 VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 FILLED = {"json", "params", "data"}
 POLL_S = 0.1
+PASSWORD = "a password of a difference"
+"""Everybody's."""
+SORTED_BY = {"/auth/users/": "email", "/task-group/activity/": "id"}
+"""Lists that the reference has in no order, and what to compare them by."""
 
 
 @dataclass
@@ -98,6 +102,11 @@ class Pair:
                 if isinstance(first, dict) and isinstance(first.get("id"), int):
                     side.variables[save] = first["id"]
                     side.normaliser.remember(save, first["id"])
+        if path in SORTED_BY:
+            bodies = [
+                sorted(body, key=lambda item: item[SORTED_BY[path]]) if isinstance(body, list) else body
+                for body in bodies
+            ]
         seen = [self._seen(side, *pair) for side, *pair in zip((self.theirs, self.ours), answers, bodies, strict=True)]
         title = f"{self.scenario}: {who} {method} {path} {note}".strip()
         for line in differences(*seen):
@@ -136,8 +145,8 @@ class Pair:
     def pick(self, who: str, path: str, name: str, choose: Any, **arguments: Any) -> None:
         """Save what `choose` finds in each answer."""
         found = {}
+        method = arguments.pop("method", "GET")
         for key, side in (("theirs", self.theirs), ("ours", self.ours)):
-            method = arguments.pop("method", "GET")
             found[key] = choose(_body(side.send(who, method, f"/api/v2{path}", arguments)))
         self.save(name, **found)
 

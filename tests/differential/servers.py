@@ -11,20 +11,26 @@ from typing import Any
 
 import httpx
 import psycopg
+from fractal_server.default_compute import interpreter
 from psycopg import sql
 
 from benchmarks.reference import EMAIL, Reference
 
 from .normal import STEP, Normaliser
-from .pair import Pair, Side
+from .pair import PASSWORD, Pair, Side
 
-PASSWORD = "a password of a difference"
 PEOPLE = {
     "u1": {},
     "u2": {},
     "guest": {"is_guest": True},
     "stranger": {"profile_id": None},
     "unverified": {"is_verified": False},
+    "inactive": {},
+}
+SETTINGS = {
+    "FRACTAL_DEFAULT_GROUP_NAME": "All",
+    "FRACTAL_ENABLE_TASK_GROUP_RESET": "true",
+    "JWT_EXPIRE_SECONDS": "36000",
 }
 DATABASES = {"ours": "fractal", "theirs": "reference"}
 
@@ -40,9 +46,7 @@ def both(folder: Path, python: str, venv: Path | None) -> Generator[Pair]:
     _embedded(home, "up")
     try:
         database = database_of(home)
-        reference = Reference(
-            folder / "reference", python, database, venv=venv, settings={"FRACTAL_DEFAULT_GROUP_NAME": "All"}
-        )
+        reference = Reference(folder / "reference", python, database, venv=venv, settings=SETTINGS)
         try:
             tables = _spread_ids(database)
             runtime = json.loads((home / "runtime.json").read_text())
@@ -56,6 +60,7 @@ def both(folder: Path, python: str, venv: Path | None) -> Generator[Pair]:
             ours.login("admin", EMAIL, (home / "secrets" / "admin_password").read_text())
             theirs.login("admin", EMAIL, reference.password)
             for side in (theirs, ours):
+                _same_python(side)
                 _people(side, shared)
             pair = Pair(theirs, ours)
             yield pair
@@ -113,8 +118,21 @@ def _spread_ids(database: dict[str, str]) -> list[str]:
     return tables
 
 
+def _same_python(side: Side) -> None:
+    """One interpreter for the environments of both."""
+    resource = side.people["admin"].get("/admin/v2/resource/").raise_for_status().json()[0]
+    number, _ = resource.pop("id"), resource.pop("timestamp_created")
+    python = {"default_version": "3.11", "versions": {"3.11": interpreter()}}
+    body = resource | {"tasks_python_config": python}
+    side.people["admin"].put(f"/admin/v2/resource/{number}/", json=body).raise_for_status()
+    side.variables["default_resource"] = number
+
+
 def _people(side: Side, shared: Path) -> None:
     profile = side.people["admin"].get("/admin/v2/profile/").raise_for_status().json()[0]["id"]
+    admin = side.people["admin"].get("/auth/current-user/").raise_for_status().json()["id"]
+    body = {"project_dirs": [str(shared / "admin")]}
+    side.people["admin"].patch(f"/auth/users/{admin}/", json=body).raise_for_status()
     side.people["nobody"] = httpx.Client(base_url=side.url, timeout=60)
     for who, changes in PEOPLE.items():
         directory = str(shared / who)
@@ -126,6 +144,8 @@ def _people(side: Side, shared: Path) -> None:
         given = {key: value for key, value in wanted.items() if value is not None}
         side.people["admin"].patch(f"/auth/users/{user['id']}/", json=given).raise_for_status()
         side.login(who, body["email"], PASSWORD)
+    # Only now: who is inactive cannot log in.
+    side.people["admin"].patch(f"/auth/users/{side.variables['inactive']}/", json={"is_active": False})
     side.variables |= {"shared": str(shared), "profile": profile, "python": sys.executable}
 
 
@@ -134,5 +154,6 @@ def _folders(base: Path, shared: Path, jobs: Path, tasks: Path) -> dict[str, str
 
 
 def _embedded(home: Path, action: str) -> None:
+    environment = {**os.environ, **SETTINGS, "FRACTAL_HOME": str(home)}
     argv = [sys.executable, "-m", "fractal_server.embedded", action]
-    subprocess.run(argv, env={**os.environ, "FRACTAL_HOME": str(home)}, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(argv, env=environment, check=True, stdout=subprocess.DEVNULL)

@@ -1,6 +1,6 @@
 """Accounts, groups, log-in."""
 
-from ..pair import Pair
+from ..pair import PASSWORD, Pair
 
 
 def run(pair: Pair) -> None:
@@ -53,6 +53,8 @@ def run(pair: Pair) -> None:
     pair.call("admin", "DELETE", "/auth/group/98765/")
     for form in ({}, {"username": "u1@example.org"}, {"username": "u1@example.org", "password": "wrong"}):
         pair.call("nobody", "POST", "/auth/token/login/", data=form, note=str(form))
+    pair.call("nobody", "POST", "/auth/token/login/", data={"username": "U1@example.org", "password": PASSWORD})
+    pair.call("nobody", "POST", "/auth/token/login/", data={"username": "inactive@example.org", "password": PASSWORD})
     pair.call("nobody", "POST", "/auth/token/logout/")
     for name in ("app", "database", "email", "oauth"):
         pair.call("u1", "GET", f"/api/settings/{name}/")

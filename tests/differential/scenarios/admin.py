@@ -1,5 +1,7 @@
 """What superusers see and do: projects, members, jobs, tasks, task groups, activities, accounting of everybody."""
 
+from pathlib import Path
+
 from ..pair import Pair
 
 TIMES = ("2020-01-01T00:00:00Z", "2100-01-01T00:00:00+00:00")
@@ -240,7 +242,9 @@ def jobs(pair: Pair) -> None:
     pair.call("u1", "POST", "/project/", json=project, save="jobs_p")
     pair.call("u1", "POST", "/project/$jobs_p/dataset/", json={"name": "d"}, save="jobs_d")
     pair.call("u1", "POST", "/project/$jobs_p/workflow/", json={"name": "w"}, save="jobs_w")
-    task = {"name": "Admin sleeps", "version": "1", "command_non_parallel": "sleep 8", "type": "converter_non_parallel"}
+    Path(pair.ours.variables["shared"], "sleep.py").write_text("import time; time.sleep(8)")
+    command = "$python $shared/sleep.py"
+    task = {"name": "Admin sleeps", "version": "1", "command_non_parallel": command, "type": "converter_non_parallel"}
     pair.call("u1", "POST", "/task/", json=task, save="jobs_t")
     pair.call("u1", "POST", "/project/$jobs_p/workflow/$jobs_w/wftask/", json=[{"task_id": "$jobs_t"}])
     query = {"workflow_id": "$jobs_w", "dataset_id": "$jobs_d"}
@@ -250,8 +254,13 @@ def jobs(pair: Pair) -> None:
         pair.call("admin", "PATCH", one, json=body, note=str(body))
     pair.call("admin", "PATCH", "/admin/v2/job/98765/", json={"status": "failed"})
     pair.call("u1", "PATCH", one, json={"status": "failed"})
-    pair.each("admin", "PATCH", one, json={"status": "failed"})
+    meanwhile(pair)
+    pair.call("admin", "GET", one, note="submitted")
+    pair.call("admin", "PATCH", one, json={"status": "failed"}, note="done")
     pair.call("admin", "PATCH", one, json={"status": "failed"}, note="again")
+    pair.call("admin", "GET", one, note="failed")
+    pair.call("admin", "GET", one, params={"show_tmp_logs": True}, note="failed")
+    pair.call("admin", "GET", f"{one}download/")
     for path in ("98765/", "98765/download/"):
         pair.call("admin", "GET", f"/admin/v2/job/{path}")
     pair.call("u1", "GET", one)
@@ -274,6 +283,30 @@ def jobs(pair: Pair) -> None:
             mine | {"log": "x"},
         ],
     )
+
+
+def meanwhile(pair: Pair) -> None:
+    """What is refused, and what is not, while a job runs."""
+    project, flow = "/project/$jobs_p/", "/project/$jobs_p/workflow/$jobs_w/"
+    pair.pick("u1", flow, "jobs_wt", lambda body: body["task_list"][0]["id"])
+    pair.pick("u1", "/task/$jobs_t/", "jobs_g", lambda body: body["taskgroupv2_id"])
+    pair.call("u1", "DELETE", f"{flow}wftask/$jobs_wt/", note="while a job runs")
+    pair.call("u1", "DELETE", flow, note="while a job runs")
+    pair.call("u1", "DELETE", f"{project}dataset/$jobs_d/", note="while a job runs")
+    pair.call("u1", "DELETE", project, note="while a job runs")
+    pair.call("u1", "PATCH", flow, json={"name": "renamed"}, note="while a job runs")
+    pair.call("u1", "PATCH", flow, json={"reordered_workflowtask_ids": ["$jobs_wt"]}, note="while a job runs")
+    pair.call("u1", "PATCH", f"{flow}wftask/$jobs_wt/", json={"alias": "a"}, note="while a job runs")
+    pair.call("u1", "POST", f"{flow}wftask/", json=[{"task_id": "$jobs_t"}], note="while a job runs")
+    first = {"order": 0}
+    pair.call("u1", "POST", f"{flow}wftask/", json=[{"task_id": "$jobs_t"}], params=first, note="while a job runs")
+    which = {"workflow_id": "$jobs_w", "dataset_id": "$jobs_d"}
+    pair.call("u1", "POST", f"{project}job/submit/", json={}, params=which, note="while a job runs")
+    pair.call("u1", "GET", f"{project}latest-job/", params=which, note="while a job runs")
+    for verb in ("deactivate", "delete"):
+        pair.call("u1", "POST", f"/task-group/$jobs_g/{verb}/", note="while a job runs")
+        pair.call("admin", "POST", f"/admin/v2/task-group/$jobs_g/{verb}/", note="while a job runs")
+    pair.call("u1", "GET", f"{project}job/$jobs_j/", params={"show_tmp_logs": "x"}, note="while a job runs")
 
 
 def accounting(pair: Pair) -> None:

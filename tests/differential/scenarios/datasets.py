@@ -101,6 +101,7 @@ def run(pair: Pair) -> None:
         pair.call("u1", "POST", imports, json=body, note=str(body)[:140])
     pair.call("u2", "POST", imports, json=good)
     pair.call("u1", "POST", "/project/98765/dataset/import/", json=good)
+    pair.call("u1", "POST", base + "98765/images/", json=image)
     pair.call("u2", "GET", base + "$d3/export/")
     pair.call("u1", "GET", base + "98765/export/")
     for params in (

@@ -27,6 +27,7 @@ def run(pair: Pair) -> None:
     }
     pair.call("admin", "POST", f"{A}/resource/", json=resource, save="resource")
     pair.call("u1", "POST", f"{A}/resource/", json=resource)
+    pair.call("admin", "PUT", f"{A}/resource/98765/", json=resource)
     for change in (
         {},
         {"name": ""},
@@ -44,6 +45,8 @@ def run(pair: Pair) -> None:
         pair.call("admin", "POST", f"{A}/resource/$resource/profile/", json=profile | change, note=str(change))
         pair.call("admin", "PUT", f"{A}/profile/$profile2/", json=profile | change, note=str(change))
     pair.call("u1", "POST", f"{A}/resource/$resource/profile/", json=profile)
+    pair.call("admin", "POST", f"{A}/resource/98765/profile/", json=profile)
+    pair.call("admin", "PUT", f"{A}/profile/98765/", json=profile)
     pair.call("admin", "GET", f"{A}/profile/$profile2/")
     pair.call("admin", "GET", f"{A}/resource/$resource/profile/")
     pair.call("u1", "GET", f"{A}/resource/$resource/profile/")
@@ -53,7 +56,10 @@ def run(pair: Pair) -> None:
     for user in ("$u1", "98765"):
         for who in ("admin", "u1"):
             pair.call(who, "GET", f"{A}/impersonate/{user}/")
-    pair.call("u1", "GET", f"{A}/users-csv/")
+    for who in ("admin", "u1"):
+        pair.call(who, "GET", f"{A}/users-csv/")
+        pair.call(who, "GET", f"{A}/users-csv/", params={"exclude_zero_jobs": True}, note="with jobs")
+    pair.call("admin", "GET", f"{A}/users-csv/", params={"start_timestamp_min": "2020-01-01"}, note="no time")
     for path in ("/project/98765/job/98765/stop/", f"{A}/job/98765/stop/"):
         for who in ("admin", "u1", "guest", "nobody"):
             pair.call(who, "GET", path)

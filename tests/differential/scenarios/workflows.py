@@ -29,6 +29,7 @@ def run(pair: Pair) -> None:
         pair.call(who, "DELETE", WORKFLOW)
     pair.call("u1", "GET", base)
     pair.call("u1", "GET", base + "98765/")
+    pair.call("u1", "POST", "/project/98765/workflow/", json={"name": "x"})
     for verb in ("star", "unstar", "star"):
         pair.call("u1", "POST", f"{base}$w2/{verb}/")
         pair.call("u2", "POST", f"{base}$w2/{verb}/")
