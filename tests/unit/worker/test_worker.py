@@ -1,5 +1,6 @@
 """The worker as a real process with real tasks, killed where it hurts."""
 
+import fcntl
 import json
 import os
 import signal
@@ -13,8 +14,11 @@ from typing import Any
 
 import fractal_agent.worker.batch
 import pytest
+from fractal_agent import packing
 from fractal_agent.batchdir import BatchDirectory
 from fractal_common.messages import UnitOutcome
+
+from tests.processes import children_of
 
 WORKER = Path(fractal_agent.worker.__file__).with_name("__main__.py")
 
@@ -194,6 +198,60 @@ def test_a_unit_whose_keeper_was_killed_too_is_lost_and_not_run_again(tmp_path: 
     assert [result.cause for result in results] == ["lost", None]
     assert bench.started() == [0, 1]
     assert not living_members(keeper), "what the keeper started must not go on"
+
+
+def test_a_unit_that_only_its_lock_was_taken_of_is_run(tmp_path: Path) -> None:
+    """As a keeper does that was forked at the moment in which its worker was killed."""
+    bench = Bench(tmp_path, [{}, {}], processes=1)
+    (bench.directory.path / "units").mkdir()
+    keeper = os.open(bench.directory.path / "units" / "0.unit", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(keeper, fcntl.LOCK_EX)
+    worker = bench.start()
+    time.sleep(0.5)
+    assert bench.started() == []
+    os.close(keeper)
+    assert worker.wait(timeout=20) == 0
+    assert [result.status for result in bench.results()] == ["done", "done"]
+    assert bench.started() == [0, 1]
+
+
+def test_a_unit_whose_keeper_was_killed_before_it_began_is_run(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [{}])
+    log = bench.folder / "par-000000-0000000-log.txt"
+    bench.folder.mkdir()
+    os.mkfifo(log)  # opening it waits for a reader: the keeper does not come so far
+    worker = bench.start()
+    wait_until((bench.directory.path / "units" / "0.args.json").exists)
+    (keeper,) = children_of(worker.pid)
+    log.unlink()
+    os.kill(keeper, signal.SIGKILL)
+    assert worker.wait(timeout=20) == 0
+    assert [result.status for result in bench.results()] == ["done"]
+    assert bench.started() == [0]
+
+
+def test_a_unit_that_no_keeper_can_begin_fails(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [{}, {}])
+    (bench.folder / "par-000000-0000000-log.txt").mkdir(parents=True)
+    results = bench.run()
+    assert [result.status for result in results] == ["failed", "done"]
+    assert results[0].error == "The process could not be started: 3 keepers died before."
+    assert bench.started() == [1]
+
+
+def test_a_worker_in_an_allocation_waits_for_one_that_is_about_to_end(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [{}])
+    (tmp_path / "worker.pyz").write_bytes(packing.pack("worker"))
+    (tmp_path / "submission.json").write_text(json.dumps({"batches": {"": str(bench.directory.path)}}))
+    held = os.open(bench.directory.path / "worker.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    command = [sys.executable, "-I", "-S", str(tmp_path / "worker.pyz"), str(tmp_path / "submission.json")]
+    worker = subprocess.Popen(command)
+    time.sleep(0.5)
+    assert worker.poll() is None
+    os.close(held)
+    assert worker.wait(timeout=20) == 0
+    assert [result.status for result in bench.results()] == ["done"]
 
 
 def test_a_torn_line_is_cut_off_and_its_unit_recorded_again(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ that survive it, each running one task at a time:
     keeper  writes into the unit's file that it began, runs the task, waits, writes how it ended, tells the worker
 
 The lock is that of an open file, so it is held without a gap: by the worker, by the message on its way, by the keeper.
-A worker that starts again finds for every unit without a result one of: lock held (still running: wait), its end
+A worker that starts again finds for every unit without a result one of: lock held (wait until it is not), its end
 written (record it), its beginning alone (its keeper was killed with it: lost, never silently run again), or nothing
 (run it). `results.jsonl` is appended before the unit's files are removed, so a result is never lost nor recorded twice.
 """

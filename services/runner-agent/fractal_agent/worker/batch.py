@@ -24,6 +24,9 @@ OUT_OF_MEMORY_S = 2.0
 EXIT_BUSY = 3
 SIGNAL_DELAY_S = 0.2
 """A scheduler that ends a job tells worker and tasks at once: by then we have heard of it too."""
+LOCK_RETRY_S = 0.05
+MAX_STARTS = 3
+"""Of one unit: a keeper that dies before it has begun leaves it as it was."""
 
 
 class Interrupted(Exception):
@@ -31,12 +34,11 @@ class Interrupted(Exception):
 
 
 class Batch:
-    """Raises BlockingIOError if another worker has the batch."""
+    """Raises BlockingIOError if another worker has the batch, and has it still after so many seconds."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, patience_s=0.0):
         self.directory = directory
-        self._lock = os.open(os.path.join(directory, "worker.lock"), os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._lock = take(os.path.join(directory, "worker.lock"), patience_s)
         write_atomically(
             os.path.join(directory, "worker.json"),
             {"pid": os.getpid(), "host": os.uname()[1], "started": time.time(), "allocation": incarnation()},
@@ -50,6 +52,9 @@ class Batch:
         self.environment = dict(os.environ)
         self.environment.update(self.spec["env"])
         self._keepers = []
+        self._waiting = []
+        """Places of the units that are to be run, the next one last."""
+        self._starts = {}
         self._adopted = []
         """Units under keepers of an earlier worker, or ended while there was none."""
         self._killed_for_memory = killed_for_memory()
@@ -78,19 +83,19 @@ class Batch:
 
     def unit(self, place):
         """The unit at a place of the batch's list."""
-        return Unit(self.spec["units"][place], self)
+        return Unit(place, self)
 
     def run(self):
         """Returns the status of the end marker."""
         signal.signal(signal.SIGTERM, self._on_term)
         argv, error = self._command()
         units = self.spec["units"]
-        waiting = [place for place, unit in enumerate(units) if unit["index"] not in self.results.recorded]
-        waiting.reverse()
-        while waiting or self._running():
+        self._waiting = [place for place, unit in enumerate(units) if unit["index"] not in self.results.recorded]
+        self._waiting.reverse()
+        while self._waiting or self._running():
             self.check_stop()
-            while waiting and (self._running() < self.spec["processes"] or self._stopping_since):
-                self._begin(waiting.pop(), argv, error)
+            while self._waiting and (self._running() < self.spec["processes"] or self._stopping_since):
+                self._begin(self._waiting.pop(), argv, error)
             self._collect()
             self._limit_memory()
             self.results.sync()
@@ -136,7 +141,7 @@ class Batch:
     def _begin(self, place, argv, error):
         unit = self.unit(place)
         lock = unit.take_lock()
-        if lock is None or os.fstat(lock).st_size:
+        if lock is None or (os.fstat(lock).st_size and unit.has_begun()):
             if lock is not None:
                 os.close(lock)
             self._adopted.append(unit)
@@ -176,13 +181,29 @@ class Batch:
             if end is None:
                 self._dismiss(keeper)
             if unit is not None:
-                self._record(unit, self._result(unit, end or unit.read_state()[1]))
+                self._conclude(unit, end)
         for unit in [unit for unit in self._adopted if not unit.is_running()]:
             self._adopted.remove(unit)
-            self._record(unit, self._result(unit, unit.read_state()[1]))
+            self._conclude(unit)
+
+    def _conclude(self, unit, end=None):
+        """Its lock is free: record how it ended. One that has not even begun is run now.
+
+        So it is if the last worker was killed while it forked: the new keeper has the lock, and nobody to tell it what
+        to do. And so it is if a keeper is killed, for what its last task held, while it is handed the next.
+        """
+        end = end or unit.read_state()[1]
+        starts = self._starts[unit.place] = self._starts.get(unit.place, 0) + 1
+        if end is None and starts < MAX_STARTS and not unit.has_begun():
+            self._waiting.append(unit.place)
+        else:
+            self._record(unit, self._result(unit, end))
 
     def _record(self, unit, result):
-        if self._is_scheduled and (result["signal"] == signal.SIGTERM or result["exit_code"] == INTERRUPTED):
+        if self._is_scheduled and (
+            result["signal"] == signal.SIGTERM or result["exit_code"] == INTERRUPTED or result["cause"] == "lost"
+        ):
+            # If it is the scheduler that ends everything, it ends us as well, and its words are the cause.
             time.sleep(SIGNAL_DELAY_S)
             self.check_stop()
         if self._interrupted and result["status"] == "failed":
@@ -201,6 +222,8 @@ class Batch:
             return failed(unit, "stopped", SHUTDOWN)
         if self._out_of_memory():
             return failed(unit, "out_of_memory", "The process was killed: it was out of memory.")
+        if not unit.has_begun():
+            return failed(unit, "lost", "The process could not be started: %d keepers died before." % MAX_STARTS)
         return failed(unit, "lost", "The process was lost: it ended without leaving its exit status.")
 
     def _out_of_memory(self):
@@ -236,16 +259,31 @@ class Batch:
             unit.kill(number)
 
 
+def take(path, patience_s):
+    """A descriptor that holds the lock of a file."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                os.close(descriptor)
+                raise
+        time.sleep(LOCK_RETRY_S)
+
+
 def which(command, path):
     """Where the command is; None if it is nowhere or not executable. Small, for every keeper is a copy of us."""
     candidates = [command] if os.path.dirname(command) else [os.path.join(one, command) for one in path.split(":")]
     return next((one for one in candidates if os.path.isfile(one) and os.access(one, os.X_OK)), None)
 
 
-def main(directory):
+def main(directory, patience_s=0.0):
     """Exit status: 0 when the batch has its end marker, 3 if another worker has the batch."""
     try:
-        batch = Batch(directory)
+        batch = Batch(directory, patience_s)
     except BlockingIOError:
         return EXIT_BUSY
     try:

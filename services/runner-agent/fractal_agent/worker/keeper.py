@@ -112,6 +112,7 @@ def run(unit, lock, devnull, argv, environment):
         pass
     log = patiently(lambda: os.open(unit.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644))
     began = time.time()
+    os.ftruncate(lock, 0)  # another keeper may have been killed in the middle of this line
     offset = write_all(lock, (json.dumps({"pid": os.getpid(), "time": began}) + "\n").encode(), 0)
     actions = [(os.POSIX_SPAWN_DUP2, devnull, 0), (os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
     full = argv + ["--args-json", unit.arguments_file, "--out-json", unit.output_file]

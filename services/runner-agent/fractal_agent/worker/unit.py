@@ -12,9 +12,10 @@ from fractal_agent.worker.disk import patiently
 class Unit:
     """`units/N.unit` is locked while the unit runs; its lines tell that it began, and how it ended."""
 
-    def __init__(self, spec, batch):
+    def __init__(self, place, batch):
+        self.place = place
+        self.spec = spec = batch.spec["units"][place]
         self.index = spec["index"]
-        self.spec = spec
         self.batch = batch
         self.base = os.path.join(batch.units_directory, str(self.index))
         self.state = self.base + ".unit"
@@ -57,6 +58,10 @@ class Unit:
         except (OSError, ValueError):
             return None, None
         return lines[0] if lines else None, lines[1] if len(lines) > 1 else None
+
+    def has_begun(self):
+        """Whether its process was started, or just about to be."""
+        return self.read_state()[0] is not None
 
     def kill(self, number):
         """Signal the task and all that it started: the process group of its keeper."""
