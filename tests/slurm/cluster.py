@@ -89,6 +89,24 @@ class SlurmCluster:
         ping = ("scontrol", "ping")
         wait(lambda: "is UP" in self.run(*ping, check=False), "slurmctld answers", self.log("slurmctld"))
 
+    @contextmanager
+    def configured(self, **settings: str) -> Generator[None]:
+        """slurmctld runs with other settings for a while."""
+        before = self.conf.read_text()
+        kept = [line for line in before.splitlines() if line.partition("=")[0] not in settings]
+        changed = [f"{name}={value}" for name, value in settings.items()]
+        self._restart_slurmctld("\n".join([*changed, *kept, ""]))
+        try:
+            yield
+        finally:
+            self._restart_slurmctld(before)
+
+    def _restart_slurmctld(self, configuration: str) -> None:
+        self.kill("slurmctld", signal.SIGTERM)
+        self.conf.write_text(configuration)
+        self.start_slurmctld()
+        wait(self.nodes_are_ready, "nodes are ready", self.log("slurmctld"))
+
     def start_slurmdbd(self) -> None:
         file = self.root / "etc" / "slurmdbd.conf"
         file.write_text(self.shape.slurmdbd_conf(self.root))

@@ -115,6 +115,36 @@ async def test_slurmctld_is_away_for_a_while(site: Site) -> None:
     assert len(site.slurm_jobs()) == 4
 
 
+async def test_slurmctld_is_away_for_minutes(site: Site) -> None:
+    """Jobs that end meanwhile, jobs that do not, and jobs that are asked for meanwhile; the agent is killed once."""
+    short = site.wave("short", batches=2, units=2, sleep=20)
+    long = site.wave("long", batches=2, units=2, sleep=130)
+    await site.say(*short, *long)
+    await site.until_started("short", 4)
+    await site.until_started("long", 4)
+    site.slurm.kill("slurmctld", signal.SIGTERM)
+    away = asyncio.get_running_loop().time()
+    later = site.wave("later", batches=3)
+    await site.say(*later)
+    await site.finish(*short, timeout_s=60)
+    site.kill()
+    site.start()
+    more = site.wave("more", batches=3)
+    await site.say(*more, *later)
+    await site.until(lambda: asyncio.get_running_loop().time() - away > 122, timeout_s=130)
+    assert not any(run.batch in site.finished for run in (*long, *later, *more))
+    site.slurm.start_slurmctld()
+    wave = [*short, *long, *later, *more]
+    await site.finish(*wave, timeout_s=150)
+    assert {event.cause for event in site.finished.values()} == {"COMPLETED"}
+    for name in ("short", "long"):
+        assert site.started(name) == [0, 1, 2, 3]
+    for name in ("later", "more"):
+        assert site.started(name) == [0, 1, 2]
+    await site.until(lambda: len(site.slurm_jobs()) >= len(wave))
+    assert len(site.slurm_jobs()) == len(wave)
+
+
 async def test_a_node_daemon_is_killed_and_comes_back(site: Site) -> None:
     node = site.slurm.shape.node_names[0]
     (run,) = site.wave("slurmd", units=4, processes=2, sleep=2, options={"nodelist": node})

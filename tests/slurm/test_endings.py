@@ -10,7 +10,7 @@ from fractal_common.messages import BatchFinished, BatchRun
 
 from tests.slurm.accounts import USERS
 from tests.slurm.cluster import ACCOUNT
-from tests.slurm.site import Site
+from tests.slurm.site import PYTHON, Site
 
 USER, OTHER, _ = USERS
 SLOWLY = "held = []\nfor _ in range(40): held.append(bytearray(10 * 2**20)); time.sleep(0.1)"
@@ -54,6 +54,27 @@ async def test_a_process_that_takes_too_much_memory_fails_alone(site: Site, code
     assert site.started("memory") == list(range(6))
     if code == SLOWLY:
         assert "100 MB are asked for" in str(outcomes[2].error)
+
+
+async def test_a_job_that_takes_too_much_memory(site: Site) -> None:
+    """What a user's own lines start is nobody's process: the kernel ends it, and it ends the job."""
+    if not site.slurm.shape.memory_is_constrained:
+        pytest.skip("without control groups SLURM does not know that memory was the cause")
+    hog = f'{PYTHON} -c \'import time; held = [b"x" * (100 << 20)]; time.sleep(4); held.append(b"x" * (400 << 20))\''
+    lines = [f"( {hog} || kill -9 $$ ) &"]
+    (run,) = site.wave(
+        "job-memory", units=3, memory_mb=100, sleep=60, codes={0: "args['sleep'] = 0"}, extra_lines=lines
+    )
+    await started(site, "job-memory", run, 3)
+    event = await fail(site, run)
+    assert event.cause == "OUT_OF_MEMORY"
+    assert event.results == 1
+    assert event.evidence is not None
+    assert (event.evidence.state, event.evidence.exit_code) == ("OUT_OF_MEMORY", "0:125")
+    assert event.evidence.requested_memory_mb == 300
+    assert (event.evidence.peak_memory_kb or 0) > 100 << 10
+    for words in ("`mem`", "state OUT_OF_MEMORY", "exit code 0:125", "requested memory 300 MB", "peak memory "):
+        assert words in str(event.error)
 
 
 async def test_time_limit(site: Site) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import pytest
 from fractal_agent.backends.slurm.limits import TokenBucket
 from fractal_common.messages import QueueRead, QueueSnapshot, rpc_subject
 
@@ -10,18 +11,42 @@ from tests.slurm.accounts import SERVICE
 from tests.slurm.cluster import ACCOUNT
 from tests.slurm.site import Site
 
+LIMITS = {
+    "AssocMaxSubmitJobLimit": ("user", SERVICE, "where", f"account={ACCOUNT}", "set", "MaxSubmitJobs={}"),
+    "QOSMaxSubmitJobPerUserLimit": ("qos", "normal", "set", "MaxSubmitJobsPerUser={}"),
+}
 
-async def test_a_limit_on_submitted_jobs_is_waited_at(site: Site) -> None:
-    site.slurm.manage("modify", "user", SERVICE, "where", f"account={ACCOUNT}", "set", "MaxSubmitJobs=2")
+
+@pytest.mark.parametrize("limit", LIMITS)
+async def test_a_limit_on_submitted_jobs_is_waited_at(site: Site, limit: str) -> None:
+    *change, value = LIMITS[limit]
+    site.slurm.manage("modify", *change, value.format(2))
     try:
         wave = site.wave("limit", batches=5, sleep=0.5)
         await site.say(*wave)
         await site.finish(*wave, timeout_s=120)
     finally:
-        site.slurm.manage("modify", "user", SERVICE, "where", f"account={ACCOUNT}", "set", "MaxSubmitJobs=-1")
+        site.slurm.manage("modify", *change, value.format(-1))
     assert {event.cause for event in site.finished.values()} == {"COMPLETED"}
     assert site.started("limit") == list(range(5))
     assert "meaning=limit" in site.log()
+    assert limit in site.log()
+
+
+async def test_an_array_that_the_site_refuses_is_submitted_as_smaller_ones(site: Site) -> None:
+    """The site's limit becomes smaller than the agent has read when it started."""
+    (first,) = site.wave("first")
+    await site.say(first)
+    await site.finish(first)
+    with site.slurm.configured(MaxArraySize="10"):
+        wave = site.wave("arrays", batches=12)
+        await site.say(*wave)
+        await site.finish(*wave, timeout_s=120)
+    assert "Invalid job array specification" in site.log()
+    assert {event.cause for event in site.finished.values()} == {"COMPLETED"}
+    assert site.started("arrays") == list(range(12))
+    jobs = [site.handles[run.batch].partition("_")[0] for run in wave]
+    assert [jobs.count(job) for job in dict.fromkeys(jobs)] == [10, 2]
 
 
 async def test_the_agents_own_window(quiet_site: Site) -> None:

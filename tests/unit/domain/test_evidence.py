@@ -2,8 +2,9 @@
 
 import pytest
 from fractal_common.messages import SchedulerEvidence
+from fractal_common.scheduler import words
 from fractal_jobs.domain.causes import Failures, summary
-from fractal_jobs.domain.evidence import executor_errors, slurm_job_id, without_result, words
+from fractal_jobs.domain.evidence import executor_errors, slurm_job_id, without_result
 from fractal_jobs.domain.usage import Measured, Usage, total
 from hypothesis import given
 from hypothesis import strategies as st

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fractal_common.messages import SchedulerEvidence
-
-from fractal_jobs.domain.evidence import words
+from fractal_common.scheduler import words
 
 TRACEBACK = "Traceback (most recent call last):"
 EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(:|\s*$)")

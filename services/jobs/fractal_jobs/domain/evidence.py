@@ -1,38 +1,13 @@
-"""The scheduler's own words about a SLURM job that is over, for people."""
+"""What is known of a SLURM job that is over, as the history and the job show it."""
 
 from fractal_common.messages import SchedulerEvidence
-
-# Lines that SLURM writes in jobs that go well.
-NOISE = (
-    "step creation temporarily disabled, retrying",
-    "step creation still disabled, retrying",
-    "srun: step created for stepid=",
-    "srun: step created for job",
-    "srun: warning: can't run 1 processes on ",
-)
+from fractal_common.scheduler import without_noise, words
 
 
 def slurm_job_id(handle: str) -> int | None:
     """`12` of `12`, `12_4` (an element of an array) and `12;cluster`; None if it is no SLURM job."""
     digits = handle.partition(";")[0].partition("_")[0]
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None
-
-
-def words(evidence: SchedulerEvidence) -> str:
-    """`state OUT_OF_MEMORY, exit code 0:125, requested memory 400 MB, …`: what is known, in a fixed order."""
-    megabytes = None if evidence.peak_memory_kb is None else round(evidence.peak_memory_kb / 1024)
-    known = {
-        "state": evidence.state,
-        "exit code": evidence.exit_code,
-        "reason": evidence.reason,
-        "nodes": evidence.nodes,
-        "requested memory": _amount(evidence.requested_memory_mb, "MB"),
-        "peak memory": _amount(megabytes, "MB"),
-        "time limit": _amount(evidence.time_limit_s, "s"),
-        "elapsed": _amount(evidence.elapsed_s, "s"),
-        "restarts": str(evidence.restarts) if evidence.restarts else None,
-    }
-    return ", ".join(f"{name} {value}" for name, value in known.items() if value is not None)
 
 
 def without_result(cause: str, evidence: SchedulerEvidence | None) -> str:
@@ -43,9 +18,4 @@ def without_result(cause: str, evidence: SchedulerEvidence | None) -> str:
 
 def executor_errors(stderr: str) -> str | None:
     """Standard error of a SLURM job without what says nothing; None if nothing is left."""
-    lines = [line for line in stderr.splitlines() if not any(noise in line.lower() for noise in NOISE)]
-    return "\n\n".join(lines).strip() or None
-
-
-def _amount(value: int | None, unit: str) -> str | None:
-    return None if value is None else f"{value} {unit}"
+    return "\n\n".join(without_noise(stderr)).strip() or None

@@ -1,10 +1,11 @@
 """What SLURM's accounting says of jobs that are over, and how a scientist is told."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fractal_common.messages import SchedulerEvidence
+from fractal_common.scheduler import words
 
 from fractal_agent.backends.slurm.queue import ENDED, Entry, places
 
@@ -96,22 +97,10 @@ def with_worker(evidence: SchedulerEvidence, end: Mapping[str, Any], cpu_s: floa
 
 def explain(evidence: SchedulerEvidence) -> str:
     """For the history of a unit: what to do, then the scheduler's own words."""
-    words = {
-        "state": evidence.state,
-        "exit code": evidence.exit_code,
-        "reason": evidence.reason,
-        "nodes": evidence.nodes,
-        "requested memory": _amount(evidence.requested_memory_mb, "MB"),
-        "peak memory": _amount(
-            None if evidence.peak_memory_kb is None else round(evidence.peak_memory_kb / 1024), "MB"
-        ),
-        "time limit": _amount(evidence.time_limit_s, "s"),
-        "elapsed": _amount(evidence.elapsed_s, "s"),
-        "restarts": str(evidence.restarts) if evidence.restarts else None,
-    }
-    said = ", ".join(f"{name} {word}" for name, word in words.items() if word is not None)
     advice = ADVICE.get(evidence.state.partition(" ")[0], "It ended before all of its processes had run.")
-    return f"SLURM job {evidence.job_id} ended without a result of this process. {advice}\nSLURM says: {said}."
+    return (
+        f"SLURM job {evidence.job_id} ended without a result of this process. {advice}\nSLURM says: {words(evidence)}."
+    )
 
 
 def memory_kb(text: str) -> int | None:
@@ -129,29 +118,11 @@ def seconds(text: str) -> float | None:
     return ((days * 24 + hours) * 60 + minutes) * 60 + rest
 
 
-def noise_free(lines: Iterable[str]) -> str:
-    """Standard error of the job without what SLURM says of jobs that go well."""
-    kept = [line for line in lines if not any(word in line.lower() for word in NOISE)]
-    return "\n".join(kept).strip()
-
-
-NOISE = (
-    "step creation temporarily disabled, retrying",
-    "step creation still disabled, retrying",
-    "srun: step created for",
-    "srun: warning: can't run 1 processes on ",
-)
-
-
 def _elements(job: str) -> list[str]:
     """Elements of an array that never started are one row: `12_[0-3]`."""
     match = re.fullmatch(r"(\d+)_\[(.*)\]", job)
     found = places(match[2]) if match else None
     return [job] if match is None or found is None else [f"{match[1]}_{place}" for place in sorted(found)]
-
-
-def _amount(value: int | None, unit: str) -> str | None:
-    return None if value is None else f"{value} {unit}"
 
 
 def _integer(text: str) -> int | None:

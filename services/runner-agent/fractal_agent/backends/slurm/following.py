@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from fractal_common.messages import BatchesAlive, BatchFinished, BatchRunning, BatchSubmitted, UnitOutcome
+from fractal_common.scheduler import without_noise
 from fractal_common.telemetry import get_logger
 
 from fractal_agent.backends.slurm import ending, evidence
@@ -174,7 +175,7 @@ class Follower:
             text: str = await self._delegates.ask(one.user, "errors", path=one.error_file)
         except (DelegateError, DelegateUnavailable) as error:
             return str(error)
-        return evidence.noise_free(text.splitlines())[-MAX_STDERR_CHARACTERS:] or None
+        return "\n".join(without_noise(text)).strip()[-MAX_STDERR_CHARACTERS:] or None
 
     async def give_signs(self) -> None:
         """Until cancelled: what waits and what runs is alive, said for many at once."""

@@ -12,6 +12,7 @@ OPTION = re.compile(r"[a-z][a-z-]*")
 PLAIN = re.compile(r"[A-Za-z0-9_.,:;/@%+=\-\[\]*&|()!~^]*")
 FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\"'\\`$]")
 EXPORT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NODES = re.compile(r"\s(--nodes|--nodelist|-N|-w)")
 MAX_WORKER_STARTS = 3
 
 WORKER = """\
@@ -66,7 +67,7 @@ def script(job: SlurmJob, paths: Paths) -> str:
     outputs = {"err": f"{paths.output}.err", "out": f"{paths.output}.out"}
     lines = [
         _line("shebang_line", job.shebang_line),
-        *(directive(name, value) for name, value in job.options.items()),
+        *(directive(name, value) for name, value in options(job).items()),
         *(_line("extra_lines", line) for line in directives),
         *(directive(name, f"{paths.folder}/{value}") for name, value in outputs.items()),
         f"#SBATCH -D {_value('-D', paths.folder)}",
@@ -82,6 +83,17 @@ def script(job: SlurmJob, paths: Paths) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def options(job: SlurmJob) -> dict[str, str]:
+    """Of sbatch: those that are configured, and one node where nothing is said of nodes.
+
+    The processes of a job are a pool on its first node: on others SLURM would keep room that nothing uses.
+    """
+    several = re.search(r"[,\[]", job.options.get("nodelist", ""))
+    if several or any(line.startswith("#SBATCH") and NODES.search(line) for line in job.extra_lines):
+        return job.options
+    return {**job.options, "nodes": job.options.get("nodes", "1")}
 
 
 def arguments(job: SlurmJob, comment: str, places: Sequence[int] | None, file: str) -> list[str]:

@@ -287,7 +287,7 @@ class Submitter:
 
     def _refuse(self, wave: Wave, group: list[Allocation], words: str) -> float:
         for one in group:
-            asked = ", ".join(f"{name}={value}" for name, value in one.job.options.items())
+            asked = ", ".join(f"{name}={value}" for name, value in script.options(one.job).items())
             text = f"SLURM refuses the job: {words}\nAsked for: {asked}."
             wave.set_end(one.batch, End("SUBMIT_FAILED", text))
         return 0
