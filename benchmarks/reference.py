@@ -1,11 +1,13 @@
-"""The public fractal-server from PyPI with its local backend, to be measured in the same run as ours."""
+"""The public fractal-server from PyPI, to be measured in the same run as ours."""
 
+import json
 import os
 import secrets
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,10 +30,13 @@ class Reference:
         *,
         venv: Path | None = None,
         settings: dict[str, str] | None = None,
+        resource: Mapping[str, Any] | None = None,
+        username: str | None = None,
     ) -> None:
         """`python`: 3.12 or newer, for the virtual environment; `database`: the `POSTGRES_*` of a running server.
 
-        An environment in `venv` is used again; `settings` are variables of the server.
+        An environment in `venv` is used again; `settings` are variables of the server. `resource` is one of a cluster,
+        for jobs of the Unix user `username`; without it the server runs jobs itself.
         """
         self.folder = folder
         folder.mkdir()
@@ -52,13 +57,13 @@ class Reference:
             "POSTGRES_DB": "reference",
             "JWT_SECRET_KEY": secrets.token_urlsafe(32),
             "JWT_EXPIRE_SECONDS": "36000",
-            "FRACTAL_RUNNER_BACKEND": "local",
+            "FRACTAL_RUNNER_BACKEND": resource["type"] if resource else "local",
             **(settings or {}),
         }
         self.password = password = secrets.token_hex(12)  # never begins with a dash, as an option does
         self._fractalctl("set-db")
         admin = ["--admin-email", EMAIL, "--admin-pwd", password, "--admin-project-dir", str(folder / "projects")]
-        self._fractalctl("init-db-data", "--resource", "default", "--profile", "default", *admin)
+        self._fractalctl("init-db-data", *self._place(resource, username), *admin)
         port = free_port()
         with (folder / "server.log").open("wb") as output:
             self._process = subprocess.Popen(
@@ -70,6 +75,16 @@ class Reference:
             )
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120)
         self._log_in(password)
+
+    def _place(self, resource: Mapping[str, Any] | None, username: str | None) -> list[str]:
+        """Options that say where jobs run."""
+        if resource is None:
+            return ["--resource", "default", "--profile", "default"]
+        worker = {"jobs_slurm_python_worker": str(self._bin / "python")}
+        profile = {"name": "profile", "resource_type": resource["type"], "username": username}
+        for name, document in (("resource", {**resource, **worker}), ("profile", profile)):
+            (self.folder / f"{name}.json").write_text(json.dumps(document))
+        return ["--resource", "resource.json", "--profile", "profile.json"]
 
     def _fractalctl(self, *arguments: str) -> None:
         argv = [str(self._bin / "fractalctl"), *arguments]
@@ -93,15 +108,15 @@ class Reference:
         answer = self.http.request(method, f"/api/v2{path}", json=body, params=params).raise_for_status()
         return answer.json() if answer.content else None
 
-    def task(self, script: Path) -> int:
+    def task(self, script: Path, python: str = sys.executable) -> int:
         body = {
             "name": f"no-op {time.monotonic_ns()}",
             "version": "1",
-            "command_parallel": f"{sys.executable} -I -S {script}",
+            "command_parallel": f"{python} -I -S {script}",
         }
         return self.call("POST", "/task/", body)["id"]
 
-    def run(self, task: int, images: int, processes: int) -> float:
+    def run(self, task: int, images: int, processes: int, **meta: int) -> float:
         """Seconds from the submission of a job with one task over so many images to its end."""
         project = self.call("POST", "/project/", {"name": f"images {images} {time.monotonic_ns()}"})["id"]
         zarr_dir = str(self.folder / "projects" / str(project))
@@ -109,7 +124,7 @@ class Reference:
         body = {"name": "d", "zarr_dir": zarr_dir, "images": urls}
         dataset = self.call("POST", f"/project/{project}/dataset/import/", body)["id"]
         workflow = self.call("POST", f"/project/{project}/workflow/", {"name": "w"})["id"]
-        wftask = {"task_id": task, "meta_parallel": {"parallel_tasks_per_job": processes}}
+        wftask = {"task_id": task, "meta_parallel": {"parallel_tasks_per_job": processes, **meta}}
         self.call("POST", f"/project/{project}/workflow/{workflow}/wftask/", [wftask])
         begun = time.time()
         job = self.call("POST", f"/project/{project}/job/submit/", {}, workflow_id=workflow, dataset_id=dataset)["id"]

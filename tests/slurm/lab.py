@@ -41,6 +41,7 @@ BATCHING = {
     "target_mem_per_job": 200,
     "max_mem_per_job": 1000,
 }
+CONFIG = {"default_slurm_config": DEFAULT, "batching_config": BATCHING}
 _numbers = count(1)
 
 
@@ -97,7 +98,7 @@ class Lab(Stack):
             kept | own | self.slurm.environment | QUICK | self.agent_settings,
         )
 
-    async def prepare(self, *usernames: str) -> None:
+    async def prepare(self, *usernames: str, config: Mapping[str, Any] = CONFIG) -> None:
         """Rows of the resource, and of a profile and a user for each Unix user."""
         async with self.database.transaction() as session:
             resource = Resource(
@@ -109,7 +110,7 @@ class Lab(Stack):
                 tasks_python_config={"default_version": "3.11", "versions": {"3.11": sys.executable}},
                 jobs_poll_interval=0,
                 jobs_slurm_python_worker=PYTHON,
-                jobs_runner_config={"default_slurm_config": DEFAULT, "batching_config": BATCHING},
+                jobs_runner_config=dict(config),
             )
             session.add(resource)
             await session.flush()
