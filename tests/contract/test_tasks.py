@@ -126,12 +126,18 @@ def test_fields_that_are_refused(
 
 
 def test_commands_are_needed_and_safe(user: Person) -> None:
+    task = make(user)
     (error,) = user.api.post("/api/v2/task/", {"name": "a", "version": "1"}, 422)["detail"]
     assert error["msg"].endswith("Task must have at least one valid command (parallel and/or non_parallel)")
     for character in "`#$&*()\\|[]{};<>?!":
-        (error,) = make(user, 422, command_parallel=f"run {character}")["detail"]
+        command = {"command_parallel": f"run {character}"}
+        (error,) = make(user, 422, **command)["detail"]
         assert error["msg"].startswith("Value error, Command must not contain any of this characters: '")
         assert error["msg"].endswith(f"\nProvided command: 'run {character}'.")
+        (changed,) = user.api.patch(f"/api/v2/task/{task['id']}/", command, 422)["detail"]
+        assert changed["loc"] == ["body", "command_parallel"]
+        assert changed["msg"].endswith(f"\nProvided command: 'run {character}'.")
+    assert user.api.get(f"/api/v2/task/{task['id']}/") == task
 
 
 @pytest.mark.parametrize("part", ["args_schema", "meta"])

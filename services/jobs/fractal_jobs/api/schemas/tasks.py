@@ -1,6 +1,6 @@
 """Tasks, task groups, activities."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fractal_common.http.timestamps import IsoTime
 from fractal_common.types import (
@@ -11,8 +11,9 @@ from fractal_common.types import (
     TaskGroupOrigin,
     TaskType,
     TypeFilters,
+    validate_cmd,
 )
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from fractal_jobs.api.schemas.base import Read, Strict
 
@@ -55,9 +56,12 @@ class TaskRead(Read):
     tags: list[str]
 
 
+Command = Annotated[NonEmptyStr, AfterValidator(validate_cmd)]
+
+
 class TaskUpdate(Strict):
-    command_parallel: NonEmptyStr = ""
-    command_non_parallel: NonEmptyStr = ""
+    command_parallel: Command = ""
+    command_non_parallel: Command = ""
     input_types: TypeFilters = {}
     output_types: TypeFilters = {}
     category: NonEmptyStr | None = None
