@@ -94,9 +94,12 @@ class TaskStatusWithCounts(TaskStatusOnly):
 
 
 class JobReadWithStatuses(JobRead):
-    """`task_statuses` has an entry for every task of the workflow, null for those that never ran."""
+    """`task_statuses` has an entry for every task of the workflow, null for those that never ran.
 
-    task_statuses: dict[str, TaskStatusWithCounts | TaskStatusOnly | None]
+    Of two shapes that fit, the first is taken: the one without counts comes first.
+    """
+
+    task_statuses: dict[str, TaskStatusOnly | TaskStatusWithCounts | None]
 
 
 class HistoryRunRead(Read):
