@@ -43,7 +43,7 @@ class Normaliser:
             return VOLATILE[key]
         match value:
             case dict():
-                return {self.text(name): self.value(item, name) for name, item in value.items()}
+                return self._object(value)
             case list():
                 items = [self.value(item, key) for item in value]
                 return sorted(items, key=str) if key in UNORDERED or (key != "loc" and _is_mixed(items)) else items
@@ -55,6 +55,18 @@ class Normaliser:
                 return log(self.text(value)) if key == "log" else self.text(value)
             case _:
                 return value
+
+    def _object(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Keys that are ids of one table stay as many as they are."""
+        found: dict[str, Any] = {}
+        for name, item in value.items():
+            key = same = self.text(name)
+            number = 1
+            while key in found:
+                number += 1
+                key = f"{same} {number}"
+            found[key] = self.value(item, name)
+        return found
 
     def text(self, text: str) -> str:
         text = GIVEN.sub("]", PYDANTIC.sub("errors.pydantic.dev/", text))

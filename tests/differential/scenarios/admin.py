@@ -246,7 +246,8 @@ def jobs(pair: Pair) -> None:
     command = "$python $shared/sleep.py"
     task = {"name": "Admin sleeps", "version": "1", "command_non_parallel": command, "type": "converter_non_parallel"}
     pair.call("u1", "POST", "/task/", json=task, save="jobs_t")
-    pair.call("u1", "POST", "/project/$jobs_p/workflow/$jobs_w/wftask/", json=[{"task_id": "$jobs_t"}])
+    twice = [{"task_id": "$jobs_t"}, {"task_id": "$jobs_t"}]
+    pair.call("u1", "POST", "/project/$jobs_p/workflow/$jobs_w/wftask/", json=twice)
     query = {"workflow_id": "$jobs_w", "dataset_id": "$jobs_d"}
     pair.call("u1", "POST", "/project/$jobs_p/job/submit/", json={}, params=query, save="jobs_j")
     one = "/admin/v2/job/$jobs_j/"
