@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
@@ -65,7 +66,9 @@ def known(own_server: Server) -> dict[str, Any]:
     }
 
 
-def failures(operation: Any, mode: GenerationMode, url: str, headers: dict[str, str], ids: dict[str, Any]) -> list[str]:
+def failures(
+    operation: Any, mode: GenerationMode, url: str, session: requests.Session, ids: dict[str, Any]
+) -> list[str]:
     """Requests that the server failed to answer; each is also sent with `ids` in place of those made up."""
     found: list[str] = []
 
@@ -75,7 +78,7 @@ def failures(operation: Any, mode: GenerationMode, url: str, headers: dict[str, 
         for known in [{}, ids] if ids else [{}]:
             for place in (case.path_parameters, case.query):
                 place.update({name: value for name, value in known.items() if name in place})
-            answer = case.call(base_url=url, headers=headers, timeout=30)
+            answer = case.call(base_url=url, session=session, timeout=30)
             if answer.status_code >= 500:
                 found.append(f"{case.method} {answer.request.url} {case.body!r:.300}: {answer.text[:300]}")
 
@@ -88,12 +91,13 @@ def failures(operation: Any, mode: GenerationMode, url: str, headers: dict[str, 
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_no_route_fails(own_server: Server, known: dict[str, Any], mode: GenerationMode) -> None:
     document = own_server.admin.get("/openapi.json")
-    headers = {"Authorization": own_server.admin.http.headers["Authorization"]}
     found: list[str] = []
-    for result in schemathesis.openapi.from_dict(document).get_all_operations():
-        operation = result.ok()
-        if operation.path not in SKIPPED:
-            # What removes things comes with made-up ids only.
-            ids = {} if operation.method == "delete" else known
-            found += failures(operation, mode, own_server.url, headers, ids)
+    with requests.Session() as session:
+        session.headers["Authorization"] = own_server.admin.http.headers["Authorization"]
+        for result in schemathesis.openapi.from_dict(document).get_all_operations():
+            operation = result.ok()
+            if operation.path not in SKIPPED:
+                # What removes things comes with made-up ids only.
+                ids = {} if operation.method == "delete" else known
+                found += failures(operation, mode, own_server.url, session, ids)
     assert found == []
