@@ -63,11 +63,11 @@ class WorkflowTaskImport(Strict):
             raise ValueError(
                 "Cannot set filters both through the legacy field ('filters') and the new one ('type_filters')."
             )
-        if "attributes" not in legacy or "types" not in legacy:
-            raise ValueError(f"Legacy field `input_filters` must have both `attributes` and `types` (given {legacy}).")
+        if "attributes" not in legacy:
+            raise ValueError(f"Legacy field `input_filters` must have `attributes` (given {legacy}).")
         if legacy["attributes"] != {}:
             raise ValueError("Cannot set attribute filters for WorkflowTasks.")
-        return {**given, "input_filters": None, "type_filters": legacy["types"]}
+        return {**given, "input_filters": None, "type_filters": legacy.get("types")}
 
     @model_validator(mode="after")
     def _null_is_no_filter(self) -> Self:
