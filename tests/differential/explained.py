@@ -27,6 +27,17 @@ EXPLAINED: list[tuple[str, str, str]] = [
     (".* GET /auth/current-user/allowed-viewer-paths/", r"\.body\[.*", "the order of viewer paths is free"),
     (".* DELETE /admin/v2/resource/.*", ".*IntegrityError.*", "the database's own words, without the statement"),
     (".*/job/98765/stop/.*", ANYWHERE, "jobs of local resources can be stopped"),
+    (".* GET /dataset/ with None", ANYWHERE, "an invitation that was not accepted shows no datasets"),
+    (
+        ".* POST /workflow-template/import/ reserved argument",
+        ANYWHERE,
+        "a template is refused that no workflow could be made from",
+    ),
+    (
+        ".* POST /admin/v2/resource/ .*'mem': '0'.*",
+        ANYWHERE,
+        "no memory at all is refused where the reference divides by it later",
+    ),
     (".* GET /task-group/activity/.*", r".*Command bash .*\.sh failed\..*", "what failed, instead of in which script"),
     (".*surely_not_installed.*", ".*Traceback.*", "the traceback of a process that looks for a package"),
     (".*", r".*\.status: 'submitted', ours 'failed'", MERGE),

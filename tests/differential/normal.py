@@ -4,6 +4,7 @@ Both databases start every table's ids at a million of its own, so an id tells w
 appears: in a field, in a text, in the name of a folder.
 """
 
+import json
 import re
 from typing import Any
 
@@ -89,6 +90,17 @@ def _is_mixed(items: list[Any]) -> bool:
     return {isinstance(item, str) for item in items} == {True, False} and all(
         isinstance(item, str | int | float) for item in items
     )
+
+
+def in_order(body: Any) -> Any:
+    """A list, or the items of a page, in an order that depends on nothing but them."""
+    match body:
+        case list():
+            return sorted(body, key=lambda item: json.dumps(item, sort_keys=True))
+        case {"items": list(items)}:
+            return body | {"items": in_order(items)}
+        case _:
+            return body
 
 
 def log(text: str) -> str:

@@ -9,15 +9,15 @@ from typing import Any
 import httpx
 
 from .explained import explanation
-from .normal import Normaliser, differences
+from .normal import Normaliser, differences, in_order
 
 VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 FILLED = {"json", "params", "data"}
 POLL_S = 0.1
 PASSWORD = "a password of a difference"
 """Everybody's."""
-SORTED_BY = {"/auth/users/": "email", "/task-group/activity/": "id"}
-"""Lists that the reference has in no order, and what to compare them by."""
+ANY_ORDER = ("/auth/users/", "/task-group/activity/", "/images/non-processed/")
+"""Ends of paths of lists that the reference has in no order."""
 
 
 @dataclass
@@ -91,8 +91,22 @@ class Pair:
         self.explained: dict[str, int] = {}
         self.scenario = ""
 
-    def call(self, who: str, method: str, path: str, *, save: str = "", note: str = "", **arguments: Any) -> Any:
-        """Our answer's body. `save`: remember the `id` of both answers (of the first, in a list) under this name."""
+    def call(
+        self,
+        who: str,
+        method: str,
+        path: str,
+        *,
+        save: str = "",
+        note: str = "",
+        any_order: bool = False,
+        **arguments: Any,
+    ) -> Any:
+        """Our answer's body.
+
+        `save`: remember the `id` of both answers (of the first, in a list) under this name; `any_order`: of lists and
+        pages.
+        """
         full = path if path.startswith(("/auth", "/admin", "/api")) else f"/api/v2{path}"
         answers = [side.send(who, method, full, arguments) for side in (self.theirs, self.ours)]
         bodies = [_body(answer) for answer in answers]
@@ -102,12 +116,9 @@ class Pair:
                 if isinstance(first, dict) and isinstance(first.get("id"), int):
                     side.variables[save] = first["id"]
                     side.normaliser.remember(save, first["id"])
-        if path in SORTED_BY:
-            bodies = [
-                sorted(body, key=lambda item: item[SORTED_BY[path]]) if isinstance(body, list) else body
-                for body in bodies
-            ]
         seen = [self._seen(side, *pair) for side, *pair in zip((self.theirs, self.ours), answers, bodies, strict=True)]
+        if any_order or path.endswith(ANY_ORDER):
+            seen = [one | {"body": in_order(one["body"])} for one in seen]
         title = f"{self.scenario}: {who} {method} {path} {note}".strip()
         for line in differences(*seen):
             reason = explanation(title, line)

@@ -14,10 +14,12 @@ from . import (
     jobs,
     packages,
     projects,
+    reruns,
     resources,
     sharing,
     tasks,
     templates,
+    versions,
     workflows,
 )
 
@@ -32,7 +34,9 @@ SCENARIOS: dict[str, Callable[[Pair], None]] = {
     "packages": packages.run,
     "workflows": workflows.run,
     "templates": templates.run,
+    "versions": versions.run,
     "jobs": jobs.run,
+    "reruns": reruns.run,
     "history": history.run,
     "admin": admin.run,
     "accounts": accounts.run,

@@ -58,3 +58,101 @@ def run(pair: Pair) -> None:
     pair.call("nobody", "POST", "/auth/token/logout/")
     for name in ("app", "database", "email", "oauth"):
         pair.call("u1", "GET", f"/api/settings/{name}/")
+    rows(pair)
+
+
+def rows(pair: Pair) -> None:
+    """What an account may hold, at its registration and later."""
+    users = "/auth/users/$new/"
+    for body in (
+        {"project_dirs": ["/a//b/./c/", " /padded "]},
+        {"project_dirs": ["/a", "/a/"]},
+        {"project_dirs": ["a"]},
+        {"project_dirs": ["/a/../b"]},
+        {"project_dirs": ["/a;b"]},
+        {"project_dirs": ["/a b"]},
+        {"project_dirs": ["s3://bucket/key/", "s3://bucket/key"]},
+        {"project_dirs": ["s3://b/key"]},
+        {"project_dirs": []},
+        {"project_dirs": None},
+        {"project_dirs": "x"},
+        {"project_dirs": [1]},
+        {"slurm_accounts": ["a", " b "]},
+        {"slurm_accounts": ["a", "a "]},
+        {"slurm_accounts": [""]},
+        {"slurm_accounts": None},
+        {"slurm_accounts": []},
+        {"slurm_accounts": [1]},
+        {"email": "NEW@example.org"},
+        {"email": "new@EXAMPLE.org"},
+        {"email": "New Person <newer@example.org>"},
+        {"email": None},
+        {"email": "admin@example.org"},
+        {"is_active": None},
+        {"is_active": "yes"},
+        {"is_verified": True, "is_guest": True, "is_superuser": True},
+        {"is_superuser": True},
+        {"is_guest": True},
+        {"is_superuser": False, "is_guest": True},
+        {"is_superuser": True, "is_guest": True},
+        {"is_guest": False},
+        {"profile_id": "$profile"},
+        {"profile_id": None},
+        {"profile_id": 0},
+        {"profile_id": "x"},
+        {"password": "short"},
+        {"password": "x" * 101},
+        {"password": "new@example.org"},
+        {"password": None},
+        {"oauth_accounts": []},
+        {"group_ids_names": []},
+        {"id": 1},
+        {},
+    ):
+        pair.call("admin", "PATCH", users, json=body, note=str(body)[:120])
+    for params in ({}, {"group_ids_names": False}, {"group_ids_names": "x"}):
+        pair.call("admin", "GET", users, params=params, note=str(params))
+    for params in ({"profile_id": "$profile"}, {"profile_id": 98765}, {"profile_id": "x"}):
+        pair.call("admin", "GET", "/auth/users/", params=params, note=str(params))
+    base = {"email": "fresh@example.org", "password": "a password", "project_dirs": ["/fresh"]}
+    for number, change in enumerate(
+        (
+            {"is_superuser": True, "is_verified": True, "is_guest": True},
+            {"slurm_accounts": ["a"]},
+            {"profile_id": "$profile"},
+            {"project_dirs": ["/a", "/a"]},
+            {"project_dirs": "x"},
+            {"project_dirs": None},
+            {"password": "abc"},
+            {"password": ""},
+            {"password": "x" * 101},
+            {"email": "  spaced@example.org "},
+            {"email": "Name <named@example.org>"},
+            {"email": "a@b"},
+            {"email": "x@localhost"},
+            {"x": 1},
+        )
+    ):
+        body = base | {"email": f"fresh{number}@example.org"} | change
+        pair.call("admin", "POST", "/auth/register/", json=body, note=str(change)[:120])
+    for who, body in (
+        ("u1", {}),
+        ("u1", {"slurm_accounts": None}),
+        ("u1", {"slurm_accounts": [" x "]}),
+        ("u1", {"slurm_accounts": []}),
+        ("u1", {"email": "x@example.org"}),
+        ("u1", {"password": "new password"}),
+        ("guest", {}),
+        ("stranger", {"slurm_accounts": ["s"]}),
+        ("unverified", {"slurm_accounts": ["s"]}),
+    ):
+        pair.call(who, "PATCH", "/auth/current-user/", json=body, note=str(body))
+    for params in ({"include_shared_projects": False}, {"include_shared_projects": "x"}):
+        pair.call("u2", "GET", "/auth/current-user/allowed-viewer-paths/", params=params, note=str(params))
+    for body in ({"name": ""}, {"name": " "}, {"name": "All"}, {"name": " Spaced "}, {"name": None}, {"x": 1}):
+        pair.call("admin", "POST", "/auth/group/", json=body, note=str(body))
+    for params in ({}, {"user_ids": False}, {"user_ids": "x"}):
+        pair.call("admin", "GET", "/auth/group/", params=params, note=str(params))
+        pair.call("u1", "GET", "/auth/group/", params=params, note=str(params))
+    for body in ({}, {"group_ids": None}, {"group_ids": "x"}, {"group_ids": [1], "x": 1}, {"group_ids": [1, 98765]}):
+        pair.call("admin", "POST", "/auth/users/$u2/set-groups/", json=body, note=str(body))

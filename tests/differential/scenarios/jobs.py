@@ -1,5 +1,7 @@
 """Submission, reading and files of jobs, all kinds of task."""
 
+from typing import Any
+
 from ..pair import Pair
 
 PUPPET = """\
@@ -136,13 +138,17 @@ def dataset(pair: Pair, name: str) -> None:
         pair.each("u1", "POST", f"/project/$jp/dataset/${name}/images/", json=image)
 
 
-def job(pair: Pair, name: str, workflow: str, dataset_name: str, body: dict) -> None:
+def job(
+    pair: Pair, name: str, workflow: str, dataset_name: str, body: dict[str, Any], *, any_order: bool = False
+) -> None:
     params = {"workflow_id": f"${workflow}", "dataset_id": f"${dataset_name}"}
     pair.call("u1", "POST", "/project/$jp/job/submit/", params=params, json=body, save=name, note=name)
     pair.wait("u1", f"/project/$jp/job/${name}/")
     pair.call("u1", "GET", f"/project/$jp/job/${name}/", note=name)
     pair.call("u1", "GET", "/project/$jp/latest-job/", params=params, note=name)
-    pair.call("u1", "POST", f"/project/$jp/dataset/${dataset_name}/images/query/", note=f"after {name}")
+    pair.call(
+        "u1", "POST", f"/project/$jp/dataset/${dataset_name}/images/query/", note=f"after {name}", any_order=any_order
+    )
 
 
 def flow(pair: Pair, name: str, tasks: list[dict]) -> None:
