@@ -6,8 +6,8 @@ As root, on Debian: installs and starts a cluster, as `make test-slurm` does. Pl
 the resource's batching configuration, beside a bare `sbatch --array` that runs the same commands in allocations of the
 same size; sbatch calls and looks at the queue as slurmctld counts them, and the files that are left. Ends: the time
 between squeue's first word that a job is over and the API's and the event stream's. With `--reference` the public
-fractal-server is installed from PyPI and runs such a plate on the same cluster; it starts Python twice and srun once
-for every image, so it gets a smaller one. Exits with 1 if a budget is missed.
+fractal-server is installed from PyPI and runs such a plate on the same cluster: a smaller one, since it starts an srun
+for every image of an allocation at once. Exits with 1 if a budget is missed.
 """
 
 import argparse
@@ -333,7 +333,7 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=24)
     parser.add_argument("--reference", help="a Python, 3.12 or newer, to install the public fractal-server with")
-    parser.add_argument("--reference-units", type=int, default=192)
+    parser.add_argument("--reference-units", type=int, default=384)
     options = parser.parse_args()
     report = Report()
     with running(Shape(name="frb", min_job_age_s=300)) as cluster, tempfile.TemporaryDirectory() as directory:

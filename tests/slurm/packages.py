@@ -1,9 +1,9 @@
-"""Debian's own SLURM, installed when it is missing."""
+"""Debian's own SLURM and what it is looked after with, installed when it is missing."""
 
 import os
 import subprocess
 
-BASE = ["slurmctld", "slurmd", "slurm-client", "slurm-wlm-basic-plugins", "munge", "sudo"]
+BASE = ["slurmctld", "slurmd", "slurm-client", "slurm-wlm-basic-plugins", "munge", "sudo", "systemd"]
 ACCOUNTING = ["slurmdbd", "slurm-wlm-mysql-plugin", "mariadb-server"]
 
 
