@@ -5,9 +5,9 @@
 As root, on Debian: installs and starts a cluster, as `make test-slurm` does. Plate: a no-op for every image, packed by
 the resource's batching configuration, beside a bare `sbatch --array` that runs the same commands in allocations of the
 same size; sbatch calls and looks at the queue as slurmctld counts them, and the files that are left. Ends: the time
-between squeue's first word that a job is over and the API's and the event stream's. With `--reference` the public
-fractal-server is installed from PyPI and runs such a plate on the same cluster: a smaller one, since it starts an srun
-for every image of an allocation at once. Exits with 1 if a budget is missed.
+between squeue's first word that a job is over, by itself or by scancel, and the API's and the event stream's. With
+`--reference` the public fractal-server is installed from PyPI and runs such a plate on the same cluster: a smaller one,
+since it starts an srun for every image of an allocation at once. Exits with 1 if a budget is missed.
 """
 
 import argparse
@@ -216,13 +216,14 @@ class Ends:
             thread.join()
 
 
-def ends(lab: Lab, jobs: int, report: Report) -> None:
+def ends(lab: Lab, jobs: int, report: Report, *, cancelled: bool) -> None:
     """Between SLURM's word and ours; below zero where the worker's own end marker was faster than squeue."""
     watched = Ends(lab.slurm)
+    expected = "failed" if cancelled else "done"
 
     def one(_: int) -> tuple[str, float, float]:
         flow = Flow(lab, images=1)
-        flow.tell(sleep=1)
+        flow.tell(sleep=600 if cancelled else 1)
         job = flow.submit()
         told: list[float] = []
 
@@ -234,18 +235,28 @@ def ends(lab: Lab, jobs: int, report: Report) -> None:
         listener.start()
         other = lab.api(accounts.SERVICE)
         path = f"{flow.base}job/{job['id']}/"
+        if cancelled:
+            running = ("squeue", "-h", "-t", "R", "-n", flow.slurm_name)
+            until(lambda: bool(lab.slurm.run(*running)), "the job runs")
+            time.sleep(1)
+            lab.slurm.run("scancel", f"--name={flow.slurm_name}")
         while (row := other.get(path))["status"] == "submitted":
             time.sleep(LOOK_S)
         answered = time.monotonic()
-        assert row["status"] == "done", row["log"]
+        assert row["status"] == expected, row["log"]
         listener.join()
         return flow.slurm_name, answered, told[0]
 
     with watched.looked_for(), ThreadPoolExecutor(JOBS_AT_ONCE) as pool:
         rows = list(pool.map(one, range(jobs)))
         until(lambda: all(name in watched.seen for name, _, _ in rows), "squeue has told of all ends")
-    report.figures("end in SLURM to the API's, in s", [row[1] - watched.seen[row[0]] for row in rows], END_BUDGET_S)
-    report.figures("end in SLURM to the stream's, in s", [row[2] - watched.seen[row[0]] for row in rows], END_BUDGET_S)
+    what = "scancel" if cancelled else "job done"
+    report.figures(
+        f"{what}: SLURM's end to the API's, in s", [row[1] - watched.seen[row[0]] for row in rows], END_BUDGET_S
+    )
+    report.figures(
+        f"{what}: SLURM's end to the stream's", [row[2] - watched.seen[row[0]] for row in rows], END_BUDGET_S
+    )
 
 
 def reference(lab: Lab, python: str, database: dict[str, str], api: Api, units: int, report: Report) -> None:
@@ -344,7 +355,8 @@ async def main() -> None:
             def measure() -> None:
                 api = lab.api(accounts.SERVICE)
                 plate(lab, api, options.units, options.rounds, report)
-                ends(lab, options.jobs, report)
+                ends(lab, options.jobs, report, cancelled=False)
+                ends(lab, options.jobs, report, cancelled=True)
                 if options.reference:
                     reference(lab, options.reference, database, api, options.reference_units, report)
 

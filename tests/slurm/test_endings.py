@@ -108,6 +108,17 @@ async def test_cancelled_by_an_administrator(site: Site, pending: bool) -> None:
     assert "CANCELLED by 0" in str(event.error)
 
 
+async def test_what_a_worker_was_told_of_is_not_waited_for(quiet_site: Site) -> None:
+    site = quiet_site
+    site.start(FRACTAL_AGENT_SLURM_GRACE_S="600")
+    (run,) = site.wave("told", units=3, sleep=60, codes={0: "args['sleep'] = 0"})
+    job = await started(site, "told", run, 3)
+    site.slurm.run("scancel", job)
+    event = await fail(site, run, timeout_s=20)
+    assert (event.cause, event.results) == ("CANCELLED", 1)
+    assert "CANCELLED by 0" in str(event.error)
+
+
 async def test_a_node_that_fails(site: Site) -> None:
     node = site.slurm.shape.node_names[0]
     lines = ["#SBATCH --no-requeue"]

@@ -39,10 +39,8 @@ class Batch:
     def __init__(self, directory, patience_s=0.0):
         self.directory = directory
         self._lock = take(os.path.join(directory, "worker.lock"), patience_s)
-        write_atomically(
-            os.path.join(directory, "worker.json"),
-            {"pid": os.getpid(), "host": os.uname()[1], "started": time.time(), "allocation": incarnation()},
-        )
+        self._about = {"pid": os.getpid(), "host": os.uname()[1], "started": time.time(), "allocation": incarnation()}
+        self._introduce()
         with open(os.path.join(directory, "spec.json")) as stream:
             self.spec = json.load(stream)
         self._is_scheduled = bool(self.spec.get("scheduled"))
@@ -114,7 +112,12 @@ class Batch:
             self._collect()
         self._signal(signal.SIGKILL)
         self.results.sync(force=True)
+        self._introduce(interrupted=time.time())
         remove_folder(self.units_directory)
+
+    def _introduce(self, **more):
+        """Who runs the batch, for the agent; after `interrupted` there are no more results."""
+        write_atomically(os.path.join(self.directory, "worker.json"), dict(self._about, **more))
 
     def _limit_memory(self):
         if self.watch is None:

@@ -14,6 +14,8 @@ from fractal_agent.worker.watch import more_likely_killed
 MAX_MESSAGE_BYTES = 65536
 ORDER = struct.Struct("q")
 DESCRIPTOR = struct.Struct("i")
+DEFAULT_SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
+"""For tasks: keepers ignore the first, and a shell that starts something in the background the others."""
 
 
 class Keeper:
@@ -120,7 +122,7 @@ def run(unit, lock, devnull, argv, environment):
     start = time.monotonic()
     try:
         task = os.posix_spawn(
-            full[0], full, environment, file_actions=actions, setsigmask=(), setsigdef=[signal.SIGTERM]
+            full[0], full, environment, file_actions=actions, setsigmask=(), setsigdef=DEFAULT_SIGNALS
         )
         _, status, usage = os.wait4(task, 0)
         document.update(

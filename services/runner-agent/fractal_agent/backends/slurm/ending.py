@@ -35,9 +35,9 @@ def by_marker(tracked: Tracked, end: dict[str, Any]) -> End:
 
 
 def wants_account(tracked: Tracked, settings: SlurmSettings) -> bool:
-    """Whether it is time to ask accounting about it: over, and its end marker is due."""
+    """Whether it is time to ask accounting about it: over, and its end marker is due, or will not come."""
     return tracked.over_since is not None and (
-        time.monotonic() - tracked.over_since >= settings.FRACTAL_AGENT_SLURM_GRACE_S
+        tracked.interrupted or time.monotonic() - tracked.over_since >= settings.FRACTAL_AGENT_SLURM_GRACE_S
     )
 
 

@@ -22,13 +22,20 @@ echo "Start time: $(date +"%Y-%m-%dT%H:%M:%S%z")"
 
 [ -e {token}.job ] || echo "${{SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}}" > {token}.job
 
-# The worker is told of the end of the job and needs a moment. If it was killed its units go on, and it starts again.
-trap : TERM
-starts=1
+# SLURM tells this shell alone that it ends the job; the worker needs a moment, to write down what has ended well.
+worker= told= starts=1
+trap 'told=1; kill -TERM "$worker" 2> /dev/null || :' TERM
 while :; do
-    {python} -I -S {worker} {submission}
-    status=$?
-    [ "$status" = 137 ] && [ "$starts" -lt {starts} ] || break
+    {python} -I -S {worker} {submission} &
+    worker=$!
+    status=0
+    wait "$worker" || status=$?
+    while kill -0 "$worker" 2> /dev/null; do
+        status=0
+        wait "$worker" || status=$?
+    done
+    # If it was killed its units go on, and it starts again.
+    [ "$status" = 137 ] && [ "$starts" -lt {starts} ] && [ -z "$told" ] || break
     starts=$((starts + 1))
 done
 

@@ -8,6 +8,8 @@ from fractal_agent.backends.slurm.poller import Activity
 from fractal_agent.backends.slurm.queue import Entry, Snapshot
 from fractal_agent.backends.slurm.records import Allocation, End, Submission, Wave
 
+FINAL = ("CANCELLED", "DEADLINE", "TIMEOUT")
+"""Ends of which workers are told before, and after which SLURM does not start the job again by itself."""
 STARTING_S = 10.0
 """So long after its submission a job is looked after as if it ran: the queue may be behind."""
 
@@ -98,6 +100,12 @@ class Tracked:
         """
         waited = self.entry is not None and self.entry.state == "PENDING"
         return waited and self.submission_is_array and self.over_since is not None and self.worker is None
+
+    @property
+    def interrupted(self) -> bool:
+        """The scheduler has ended the job, and its worker said before that all its results are there."""
+        is_final = self.entry is not None and self.entry.state in FINAL
+        return is_final and self.worker is not None and self.worker.get("interrupted") is not None
 
     @property
     def raw_id(self) -> str | None:
