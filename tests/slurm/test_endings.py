@@ -108,10 +108,11 @@ async def test_cancelled_by_an_administrator(site: Site, pending: bool) -> None:
     assert "CANCELLED by 0" in str(event.error)
 
 
-async def test_what_a_worker_was_told_of_is_not_waited_for(quiet_site: Site) -> None:
+@pytest.mark.parametrize("lines", [[], ["set -eu"]])
+async def test_what_a_worker_was_told_of_is_not_waited_for(quiet_site: Site, lines: list[str]) -> None:
     site = quiet_site
     site.start(FRACTAL_AGENT_SLURM_GRACE_S="600")
-    (run,) = site.wave("told", units=3, sleep=60, codes={0: "args['sleep'] = 0"})
+    (run,) = site.wave("told", units=3, sleep=60, codes={0: "args['sleep'] = 0"}, extra_lines=lines)
     job = await started(site, "told", run, 3)
     site.slurm.run("scancel", job)
     event = await fail(site, run, timeout_s=20)
