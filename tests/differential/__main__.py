@@ -35,7 +35,8 @@ def main() -> int:
             except Exception as error:
                 # The other scenarios may still tell something.
                 pair.unexplained.append(f"{name}: ended early\n      {traceback.format_exc(limit=-3)} {error!r}")
-        print(f"{len(pair.sent)} requests, {len(pair.unexplained)} unexplained differences")
+        good = sum(sent.theirs < 400 for sent in pair.sent)
+        print(f"{len(pair.sent)} requests, {good} with success, {len(pair.unexplained)} unexplained differences")
         for line in pair.unexplained:
             print(f"  {line}")
         for reason, number in sorted(pair.explained.items()):

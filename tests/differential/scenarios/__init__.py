@@ -8,6 +8,7 @@ from . import (
     admin,
     conventions,
     datasets,
+    elsewhere,
     everywhere,
     history,
     images,
@@ -40,5 +41,6 @@ SCENARIOS: dict[str, Callable[[Pair], None]] = {
     "history": history.run,
     "admin": admin.run,
     "accounts": accounts.run,
+    "elsewhere": elsewhere.run,
     "resources": resources.run,
 }
