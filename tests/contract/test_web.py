@@ -3,10 +3,15 @@
 import base64
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from tests.processes import until
+from tests.wheels import make_wheel
 
 from .server import PASSWORD, Server
 
@@ -125,3 +130,56 @@ def test_a_missing_slash_is_followed(server: Server, root: Browser, path: str) -
     first = root.http.get(path)
     assert (first.status_code, first.headers["location"]) == (307, f"{server.url}{path}/")
     assert root.http.get(first.headers["location"]).status_code in (200, 403, 404)
+
+
+def test_a_scientist_makes_a_project_runs_it_and_follows(server: Server, root: Browser) -> None:
+    project = root.send("POST", "/api/v2/project/", {"name": "Web", "description": "d"})
+    assert project.status_code == 201, project.text
+    base = f"/api/v2/project/{project.json()['id']}/"
+    assert root.send("POST", f"{base}star/").status_code == 200
+    dataset = root.send("POST", f"{base}dataset/", {"name": "d"}).json()
+    image = {"zarr_url": f"{dataset['zarr_dir']}/a", "attributes": {"well": "A1"}, "types": {}}
+    assert root.send("POST", f"{base}dataset/{dataset['id']}/images/", image).status_code == 201
+    page = root.send("POST", f"{base}dataset/{dataset['id']}/images/query/?page=1&page_size=10", {})
+    assert [one["zarr_url"] for one in page.json()["items"]] == [image["zarr_url"]]
+    body = {"name": f"web {project.json()['id']}", "version": "1", "command_parallel": "true"}
+    task = root.send("POST", "/api/v2/task/?private=true", body).json()
+    workflow = root.send("POST", f"{base}workflow/", {"name": "w"}).json()["id"]
+    added = root.send("POST", f"{base}workflow/{workflow}/wftask/", [{"task_id": task["id"]}])
+    assert added.status_code == 201
+    query = f"workflow_id={workflow}&dataset_id={dataset['id']}"
+    assert root.http.get(f"{base}latest-job/?{query}").status_code == 404
+    job = root.send("POST", f"{base}job/submit/?{query}", {"first_task_index": 0, "last_task_index": 0})
+    assert job.status_code == 202, job.text
+    path = f"{base}job/{job.json()['id']}/"
+    until(lambda: root.http.get(path).json()["status"] != "submitted", "the job has ended")
+    for listed in ("/api/v2/job/?log=false", f"{base}workflow/{workflow}/job/", f"{base}job/?log=false"):
+        assert [one["id"] for one in root.http.get(listed).json()] == [job.json()["id"]]
+    download = root.http.get(f"{path}download/")
+    assert (download.headers["content-type"], download.content[:2]) == ("application/x-zip-compressed", b"PK")
+    latest = root.http.get(f"{base}latest-job/?{query}").json()
+    assert latest["task_statuses"][str(added.json()[0]["id"])]["status"] == latest["status"]
+
+
+def test_what_is_sent_without_need_is_taken(server: Server, root: Browser, tmp_path: Path) -> None:
+    """An empty JSON body, or `{}`, where none is asked for; a wheel as a form of many parts."""
+    body = {"name": f"web {server.new_email()}", "version": "1", "command_parallel": "true"}
+    task = root.send("POST", "/api/v2/task/?private=true", body).json()
+    group = task["taskgroupv2_id"]
+    for path, empty in (
+        (f"/api/v2/task-group/{group}/deactivate/", {}),
+        (f"/api/v2/task-group/{group}/reactivate/", None),
+        (f"/admin/v2/task-group/{group}/make-core/", None),
+        (f"/admin/v2/task-group/{group}/make-not-core/", {}),
+    ):
+        assert root.send("POST", path, empty).is_success, path
+    wheel = make_wheel(tmp_path, f"fractal-web-{group}")
+    begun = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    parts = {"file": (wheel.name, wheel.read_bytes())}
+    form = {"python_version": "", "package_extras": "", "pinned_package_versions_post": "{}"}
+    activity = root.http.post("/api/v2/task/collect/pip/?private=true", files=parts, data=form)
+    assert activity.status_code == 202, activity.text
+    polled = f"/api/v2/task-group/activity/?timestamp_started_min={begun}"
+    until(lambda: [one["status"] for one in root.http.get(polled).json()] == ["OK"], "the package is there", 60)
+    pairs = root.http.get("/api/v2/task-group/?only_owner=true").json()
+    assert [name for name, groups in pairs if groups[0]["origin"] == "wheel-file"] == [f"fractal-web-{group}"]
