@@ -186,6 +186,26 @@ def test_a_task_outlives_its_worker_and_its_exit_status_is_not_lost(tmp_path: Pa
     assert (result.exit_code, bench.started()) == (3, [0])
 
 
+def test_a_worker_that_dies_before_it_hears_of_an_end_leaves_no_noise(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [{"sleep": 0.3}])
+    with (tmp_path / "errors").open("wb") as errors:
+        worker = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(WORKER), str(bench.directory.path)], stderr=errors, stdout=errors
+        )
+        wait_until(bench.started)
+        (keeper,) = children_of(worker.pid)
+        worker.send_signal(signal.SIGSTOP)
+        unit = bench.directory.path / "units" / "0.unit"
+        wait_until(lambda: len(unit.read_text().splitlines()) == 2)
+        time.sleep(0.1)
+        worker.kill()
+        worker.wait()
+        wait_until(lambda: not living_members(keeper))
+    assert (tmp_path / "errors").read_text() == ""
+    (result,) = bench.run()
+    assert (result.status, bench.started()) == ("done", [0])
+
+
 def test_a_unit_whose_keeper_was_killed_too_is_lost_and_not_run_again(tmp_path: Path) -> None:
     bench = Bench(tmp_path, [{"sleep": 30}, {}], processes=1)
     worker = bench.start()

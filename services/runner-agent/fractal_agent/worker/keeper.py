@@ -92,7 +92,10 @@ def keep(connection, batch, argv):
         os.chdir(batch.spec["cwd"])
     devnull = os.open(os.devnull, os.O_RDONLY)
     while True:
-        order, ancillary, _, _ = connection.recvmsg(ORDER.size, socket.CMSG_SPACE(DESCRIPTOR.size))
+        try:
+            order, ancillary, _, _ = connection.recvmsg(ORDER.size, socket.CMSG_SPACE(DESCRIPTOR.size))
+        except ConnectionResetError:
+            return  # the worker died before it had read how our last unit ended
         if not order:
             return
         (lock,) = DESCRIPTOR.unpack(ancillary[0][2])
