@@ -87,7 +87,8 @@ async def counted(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncGener
         def note(*arguments: Any) -> None:
             counted.statements.append(arguments[2])
 
-        event.listen(app.state.database.engine.sync_engine, "before_cursor_execute", note)
+        for engine in (app.state.database.engine, app.state.database.readers):
+            event.listen(engine.sync_engine, "before_cursor_execute", note)
         yield counted
     for settings in cached:
         settings.cache_clear()

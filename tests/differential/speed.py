@@ -215,9 +215,12 @@ def _operations() -> list[Timed]:
 def _milliseconds(side: Side, timed: Timed) -> float:
     side.variables["unique"] = f"u{time.monotonic_ns()}"
     path = timed.path if timed.path.startswith("/auth") else f"/api/v2{timed.path}"
-    arguments = {"params": timed.params or {}, "json": timed.body}
+    client = side.people["u1"]
+    request = client.build_request(
+        timed.method, side.filled(path), params=side.filled(timed.params), json=side.filled(timed.body)
+    )
     begun = time.perf_counter()
-    answer = side.send("u1", timed.method, path, arguments)
+    answer = client.send(request)
     taken = (time.perf_counter() - begun) * 1000
     if answer.status_code >= 400:
         sys.exit(f"{side.name}: {timed.name}: {answer.status_code} {answer.text[:300]}")

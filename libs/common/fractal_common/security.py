@@ -4,7 +4,9 @@ HS256 JSON web tokens with `sub` (user id as a string), `aud` `["fastapi-users:a
 rights are read from the database at each request and a token never outlives them.
 """
 
+import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any
 
 import jwt
@@ -15,6 +17,7 @@ from fastapi.security import APIKeyCookie, OAuth2
 AUDIENCE = "fastapi-users:auth"
 COOKIE_NAME = "fastapiusersauth"
 IMPERSONATION_LIFETIME_S = 7200
+MAX_TOKENS_KEPT = 4096
 
 
 def issue_token(user_id: int, *, key: str, lifetime_s: int) -> str:
@@ -28,11 +31,22 @@ def issue_token(user_id: int, *, key: str, lifetime_s: int) -> str:
 def token_user_id(token: str, *, key: str) -> int | None:
     """The user id of a valid token, else None. Ids beyond 32 bits belong to nobody."""
     try:
-        claims = jwt.decode(token, key, algorithms=["HS256"], audience=AUDIENCE, options={"require": ["sub", "aud"]})
-        user_id = int(claims["sub"])
+        user_id, expires = _signed(token, key)
     except (jwt.PyJWTError, ValueError, TypeError):
         return None
+    if expires is not None and expires <= time.time():
+        return None
     return user_id if 0 < user_id < 2**31 else None
+
+
+@lru_cache(maxsize=MAX_TOKENS_KEPT)
+def _signed(token: str, key: str) -> tuple[int, int | None]:
+    """User id and expiry (seconds since 1970) of a token that is good; they never change, so it is looked at once.
+
+    What is not signed by us raises and is not kept: nobody fills the memory with inventions.
+    """
+    claims = jwt.decode(token, key, algorithms=["HS256"], audience=AUDIENCE, options={"require": ["sub", "aud"]})
+    return int(claims["sub"]), int(claims["exp"]) if "exp" in claims else None
 
 
 def candidate_tokens(request: Request) -> list[str]:

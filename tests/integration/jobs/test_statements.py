@@ -65,10 +65,11 @@ async def serving(nats: NatsSettings) -> AsyncGenerator[Service]:
         async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=headers) as http:
             service = Service(app, http)
 
-            @event.listens_for(app.state.database.engine.sync_engine, "before_cursor_execute")
             def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
                 service.statements.append(statement)
 
+            for engine in (app.state.database.engine, app.state.database.readers):
+                event.listen(engine.sync_engine, "before_cursor_execute", note)
             yield service
 
 

@@ -45,7 +45,7 @@ class Page(BaseModel, Generic[Item]):
         )
 
 
-def pagination(page: int = 1, page_size: int | None = None) -> PaginationRequest:
+async def pagination(page: int = 1, page_size: int | None = None) -> PaginationRequest:
     try:
         return PaginationRequest(page=page, page_size=page_size)
     except ValidationError as error:

@@ -17,7 +17,7 @@ from fractal_common.database.models import (
 )
 from fractal_common.settings import app_settings
 from fractal_common.types import ProjectPermissions
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from fractal_jobs.api.principals import Principal
 from fractal_jobs.queries import access, templates
@@ -200,7 +200,7 @@ async def target_group(
     return user_group_id
 
 
-async def default_group(session: AsyncSession) -> int | None:
+async def default_group(session: AsyncSession | AsyncConnection) -> int | None:
     """None if the instance has no default group."""
     name = app_settings().FRACTAL_DEFAULT_GROUP_NAME
     if name is None:

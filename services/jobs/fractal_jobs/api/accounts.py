@@ -12,7 +12,7 @@ from pydantic import AwareDatetime
 
 from fractal_jobs.api.access import PathId, known
 from fractal_jobs.api.principals import Superuser
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading
 from fractal_jobs.queries import accounts
 
 log = get_logger(__name__)
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/admin/v2", tags=["Admin area"])
 
 
 @router.get("/impersonate/{user_id}/")
-async def impersonate_user(principal: Superuser, session: Session, user_id: PathId) -> Any:
+async def impersonate_user(principal: Superuser, session: Reading, user_id: PathId) -> Any:
     """A token of somebody else, which works like their own; who asked for it stays in the log."""
     email = await accounts.email(session, known(user_id))
     if email is None:
@@ -34,7 +34,7 @@ async def impersonate_user(principal: Superuser, session: Session, user_id: Path
 @router.get("/users-csv/", response_class=Response)
 async def list_users_as_csv(
     principal: Superuser,
-    session: Session,
+    session: Reading,
     exclude_zero_jobs: bool = False,
     start_timestamp_min: AwareDatetime | None = None,
     start_timestamp_max: AwareDatetime | None = None,

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from fractal_jobs.api.access import PathId, known
 from fractal_jobs.api.principals import Superuser
 from fractal_jobs.api.schemas.compute import ProfileCreate, ProfileRead, ResourceCreate, ResourceRead
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.queries import compute
 
 router = APIRouter(prefix="/admin/v2", tags=["Admin area"])
@@ -57,12 +57,12 @@ async def _check_profile_name(session: Session, name: str) -> None:
 
 
 @router.get("/resource/", response_model=list[ResourceRead])
-async def list_resources(principal: Superuser, session: Session) -> object:
+async def list_resources(principal: Superuser, session: Reading) -> object:
     return await compute.resources(session)
 
 
 @router.get("/resource/{resource_id}/", response_model=ResourceRead)
-async def read_resource(principal: Superuser, session: Session, resource_id: PathId) -> object:
+async def read_resource(principal: Superuser, session: Reading, resource_id: PathId) -> object:
     return await _resource(session, resource_id)
 
 
@@ -99,7 +99,7 @@ async def delete_resource(principal: Superuser, session: Session, resource_id: P
 
 
 @router.get("/resource/{resource_id}/profile/", response_model=list[ProfileRead])
-async def list_resource_profiles(principal: Superuser, session: Session, resource_id: PathId) -> object:
+async def list_resource_profiles(principal: Superuser, session: Reading, resource_id: PathId) -> object:
     return await compute.profiles(session, (await _resource(session, resource_id)).id)
 
 
@@ -118,12 +118,12 @@ async def create_profile(principal: Superuser, session: Session, resource_id: Pa
 
 
 @router.get("/profile/", response_model=list[ProfileRead])
-async def list_profiles(principal: Superuser, session: Session) -> object:
+async def list_profiles(principal: Superuser, session: Reading) -> object:
     return await compute.profiles(session)
 
 
 @router.get("/profile/{profile_id}/", response_model=ProfileRead)
-async def read_profile(principal: Superuser, session: Session, profile_id: PathId) -> object:
+async def read_profile(principal: Superuser, session: Reading, profile_id: PathId) -> object:
     return await _profile(session, profile_id)
 
 

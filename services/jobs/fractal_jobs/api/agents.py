@@ -117,5 +117,5 @@ class Agents:
             yield data
 
 
-def agents(request: Request) -> Agents:
+async def agents(request: Request) -> Agents:
     return request.app.state.agents

@@ -19,7 +19,7 @@ from fractal_jobs.api.schemas.projects import (
     ProjectRead,
     SingleImage,
 )
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.domain.names import slug
 from fractal_jobs.domain.paths import is_below, join
 from fractal_jobs.queries import images, projects
@@ -55,13 +55,13 @@ async def create_dataset(principal: Writer, session: Session, project_id: PathId
 
 
 @router.get("/project/{project_id}/dataset/", response_model=list[DatasetRead])
-async def list_datasets(principal: Guest, session: Session, project_id: PathId) -> object:
+async def list_datasets(principal: Guest, session: Reading, project_id: PathId) -> object:
     project, _ = await access.project(session, principal, project_id, READ)
     return [_read(dataset, project) for dataset in await projects.datasets(session, project.id)]
 
 
 @router.get("/project/{project_id}/dataset/{dataset_id}/", response_model=DatasetRead)
-async def read_dataset(principal: Guest, session: Session, project_id: PathId, dataset_id: PathId) -> object:
+async def read_dataset(principal: Guest, session: Reading, project_id: PathId, dataset_id: PathId) -> object:
     project, dataset = await access.dataset(session, principal, project_id, dataset_id, READ)
     return _read(dataset, project)
 
@@ -106,7 +106,7 @@ async def _star(
 
 
 @router.get("/project/{project_id}/dataset/{dataset_id}/export/", response_model=DatasetExport)
-async def export_dataset(principal: Guest, session: Session, project_id: PathId, dataset_id: PathId) -> object:
+async def export_dataset(principal: Guest, session: Reading, project_id: PathId, dataset_id: PathId) -> object:
     _, dataset = await access.dataset(session, principal, project_id, dataset_id, READ)
     rows = await images.load(session, dataset.id)
     return DatasetExport(
@@ -136,7 +136,7 @@ async def import_dataset(principal: Writer, session: Session, project_id: PathId
 @router.get("/dataset/", response_model=Page[DatasetReadExpanded])
 async def list_all_datasets(
     principal: Guest,
-    session: Session,
+    session: Reading,
     pagination: Pagination,
     project_name: str | None = None,
     dataset_name: str | None = None,

@@ -11,7 +11,7 @@ from fractal_common.types import RunStatus, Scalar
 from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, PathId, known
 from fractal_jobs.api.agents import Agents, agents
-from fractal_jobs.api.principals import Guest, Principal
+from fractal_jobs.api.principals import Data, Guest, Principal
 from fractal_jobs.api.schemas.jobs import (
     HistoryRunRead,
     HistoryUnitRead,
@@ -20,7 +20,7 @@ from fractal_jobs.api.schemas.jobs import (
     StatusPage,
 )
 from fractal_jobs.api.schemas.projects import ImageFilters
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.domain.images import STATUS_ATTRIBUTE
 from fractal_jobs.queries import history, images, imagestatus, imagesummaries, scheduler
 from fractal_jobs.queries.workflows import task_name
@@ -66,7 +66,7 @@ async def _run(session: Session, run_id: int, dataset_id: int, workflowtask_id: 
 
 @router.get("/run/", response_model=list[HistoryRunRead])
 async def list_runs(
-    principal: Guest, session: Session, project_id: PathId, dataset_id: int, workflowtask_id: int
+    principal: Guest, session: Reading, project_id: PathId, dataset_id: int, workflowtask_id: int
 ) -> object:
     await _check(session, principal, project_id, dataset_id, workflowtask_id)
     return [HistoryRunRead.model_validate(row) for row in await history.runs(session, dataset_id, workflowtask_id)]
@@ -76,7 +76,7 @@ async def list_runs(
 async def list_units(
     principal: Guest,
     pagination: Pagination,
-    session: Session,
+    session: Reading,
     project_id: PathId,
     history_run_id: PathId,
     dataset_id: int,
@@ -95,7 +95,8 @@ async def list_units(
 async def list_images(
     principal: Guest,
     pagination: Pagination,
-    session: Session,
+    session: Reading,
+    data: Data,
     project_id: PathId,
     body: ImageFilters,
     dataset_id: int,
@@ -103,7 +104,7 @@ async def list_images(
     include_warnings: bool = False,
 ) -> object:
     await _check(session, principal, project_id, dataset_id, workflowtask_id)
-    summary = await imagesummaries.summary(session, dataset_id)
+    summary = await imagesummaries.summary(session, data, dataset_id)
     total, rows = await imagestatus.page(
         session,
         dataset_id,
@@ -135,7 +136,7 @@ async def list_images(
 
 @router.post("/image-log/", response_model=str)
 async def read_image_log(
-    principal: Guest, session: Session, project_id: PathId, body: ImageLogRequest, cluster: Cluster
+    principal: Guest, session: Reading, project_id: PathId, body: ImageLogRequest, cluster: Cluster
 ) -> object:
     project, dataset, workflow_task = await _check(
         session, principal, project_id, body.dataset_id, body.workflowtask_id
@@ -149,7 +150,7 @@ async def read_image_log(
 @router.get("/unit-log/", response_model=str)
 async def read_unit_log(
     principal: Guest,
-    session: Session,
+    session: Reading,
     project_id: PathId,
     history_run_id: int,
     history_unit_id: int,

@@ -5,10 +5,10 @@ from fractal_common.http.pagination import Pagination
 
 from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, WRITE, PathId
-from fractal_jobs.api.principals import Guest, Writer
+from fractal_jobs.api.principals import Data, Guest, Writer
 from fractal_jobs.api.responses import empty
 from fractal_jobs.api.schemas.projects import ImagePage, ImageQuery, SingleImage, SingleImageUpdate
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.domain.images import Image
 from fractal_jobs.queries import images, imagesummaries
 
@@ -63,7 +63,8 @@ async def delete_image(
 async def query_images(
     pagination: Pagination,
     principal: Guest,
-    session: Session,
+    session: Reading,
+    data: Data,
     project_id: PathId,
     dataset_id: PathId,
     body: ImageQuery | None = None,
@@ -71,7 +72,7 @@ async def query_images(
     _, dataset = await access.dataset(session, principal, project_id, dataset_id, READ)
     query = body or ImageQuery()
     filters = images.Filters(query.type_filters, query.attribute_filters, query.zarr_url)
-    summary = await imagesummaries.summary(session, dataset.id)
+    summary = await imagesummaries.summary(session, data, dataset.id)
     total, page, rows = await images.page(
         session, dataset.id, filters, summary, page=pagination.page, page_size=pagination.page_size
     )

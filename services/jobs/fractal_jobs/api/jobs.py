@@ -11,10 +11,10 @@ from fractal_jobs.api import access
 from fractal_jobs.api.access import EXECUTE, READ, PathId
 from fractal_jobs.api.agents import Agents, agents
 from fractal_jobs.api.downloads import job_archive
-from fractal_jobs.api.principals import Guest, Writer
-from fractal_jobs.api.responses import empty
+from fractal_jobs.api.principals import Data, Guest, Writer
+from fractal_jobs.api.responses import empty, json
 from fractal_jobs.api.schemas.jobs import JobRead, JobReadWithStatuses
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.queries import jobs, workflows
 
 router = APIRouter()
@@ -25,25 +25,26 @@ def _read(job: Job) -> dict[str, Any]:
 
 
 @router.get("/job/", response_model=list[JobRead])
-async def list_my_jobs(principal: Guest, session: Session, log: bool = True) -> object:
-    return await jobs.list_of(session, user_id=principal.id, with_log=log)
+async def list_my_jobs(principal: Guest, data: Data, log: bool = True) -> object:
+    async with data.readers.connect() as connection:
+        return json(await jobs.list_of(connection, "user", principal.id, with_log=log))
 
 
 @router.get("/project/{project_id}/job/", response_model=list[JobRead])
-async def list_project_jobs(principal: Guest, session: Session, project_id: PathId, log: bool = True) -> object:
+async def list_project_jobs(principal: Guest, session: Reading, project_id: PathId, log: bool = True) -> object:
     project, _ = await access.project(session, principal, project_id, READ)
-    return await jobs.list_of(session, project_id=project.id, with_log=log)
+    return json(await jobs.list_of(await session.connection(), "project", project.id, with_log=log))
 
 
 @router.get("/project/{project_id}/workflow/{workflow_id}/job/", response_model=list[JobRead])
-async def list_workflow_jobs(principal: Guest, session: Session, project_id: PathId, workflow_id: PathId) -> object:
+async def list_workflow_jobs(principal: Guest, session: Reading, project_id: PathId, workflow_id: PathId) -> object:
     _, workflow = await access.workflow(session, principal, project_id, workflow_id, READ)
-    return await jobs.list_of(session, workflow_id=workflow.id, with_log=True)
+    return json(await jobs.list_of(await session.connection(), "workflow", workflow.id, with_log=True))
 
 
 @router.get("/project/{project_id}/job/{job_id}/", response_model=JobRead)
 async def read_job(
-    principal: Guest, session: Session, project_id: PathId, job_id: PathId, show_tmp_logs: bool = False
+    principal: Guest, session: Reading, project_id: PathId, job_id: PathId, show_tmp_logs: bool = False
 ) -> object:
     found = await access.job(session, principal, project_id, job_id, READ)
     fields = _read(await jobs.whole(session, found.id))
@@ -65,7 +66,7 @@ async def stop_job(principal: Writer, session: Session, project_id: PathId, job_
 @router.get("/project/{project_id}/job/{job_id}/download/", response_class=StreamingResponse)
 async def download_job(
     principal: Guest,
-    session: Session,
+    session: Reading,
     project_id: PathId,
     job_id: PathId,
     cluster: Annotated[Agents, Depends(agents)],
@@ -77,7 +78,7 @@ async def download_job(
 
 @router.get("/project/{project_id}/latest-job/", response_model=JobReadWithStatuses)
 async def read_latest_job(
-    principal: Guest, session: Session, project_id: PathId, workflow_id: int, dataset_id: int
+    principal: Guest, session: Reading, project_id: PathId, workflow_id: int, dataset_id: int
 ) -> object:
     _, workflow = await access.workflow(session, principal, project_id, workflow_id, READ)
     project, dataset = await access.dataset(session, principal, project_id, dataset_id, READ)

@@ -82,5 +82,5 @@ class Listener:
                 following.tell(urgent=urgent)
 
 
-def listener(request: Request) -> Listener:
+async def listener(request: Request) -> Listener:
     return request.app.state.listener

@@ -16,10 +16,10 @@ from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, PathId, known
 from fractal_jobs.api.agents import Agents, agents
 from fractal_jobs.api.listening import Listener, listener
-from fractal_jobs.api.principals import Guest, StillReader, database
+from fractal_jobs.api.principals import Data, Guest, StillReader
 from fractal_jobs.api.schemas.jobs import UnitFailure
 from fractal_jobs.api.streaming import while_allowed
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading
 from fractal_jobs.queries import events, history
 from fractal_jobs.queries.events import Position, Told
 
@@ -39,7 +39,6 @@ STREAM_LIFETIME_S = 600.0
 FILE_POLL_S = 0.3
 
 Listening = Annotated[Listener, Depends(listener)]
-Data = Annotated[Database, Depends(database)]
 NO_BUFFERING = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
@@ -48,7 +47,7 @@ async def follow_job(
     request: Request,
     principal: Guest,
     standing: StillReader,
-    session: Session,
+    session: Reading,
     data: Data,
     listening: Listening,
     project_id: PathId,
@@ -78,7 +77,7 @@ async def _events(
     with listening.following(job_id) as following:
         while time.monotonic() < end and not await request.is_disconnected():
             following.clear()
-            async with data.session() as session:
+            async with data.reading() as session:
                 told = _newest(await events.after(session, job_id, position, EVENTS_AT_A_TIME))
                 runs = [one.data["run_id"] for one in told if one.type == "units"]
                 hold_s = counted + COUNTS_INTERVAL_S - time.monotonic() if len(runs) == len(told) > 0 else 0
@@ -118,7 +117,7 @@ def _newest(told: Sequence[Told]) -> list[Told]:
 
 @router.get("/failures/", response_model=Page[UnitFailure])
 async def list_failures(
-    principal: Guest, session: Session, project_id: PathId, job_id: PathId, pages: Pagination
+    principal: Guest, session: Reading, project_id: PathId, job_id: PathId, pages: Pagination
 ) -> object:
     """Every process of the job that failed, and why."""
     job = await access.job(session, principal, project_id, job_id, READ)
@@ -130,7 +129,7 @@ async def list_failures(
 async def follow_log(
     principal: Guest,
     standing: StillReader,
-    session: Session,
+    session: Reading,
     data: Data,
     listening: Listening,
     cluster: Annotated[Agents, Depends(agents)],
@@ -164,7 +163,7 @@ async def _job_log(data: Database, listening: Listener, job_id: int, *, follow: 
     with listening.following(job_id) as following:
         while True:
             following.clear()
-            async with data.session() as session:
+            async with data.reading() as session:
                 status, progress, final = await events.log_of_job(session, job_id)
             yield progress[sent:]
             sent = len(progress)
@@ -183,7 +182,7 @@ async def _unit_log(
     offset = 0
     end = time.monotonic() + STREAM_LIFETIME_S
     while True:
-        async with data.session() as session:
+        async with data.reading() as session:
             # Before the file: what is read then is all of a process that has ended.
             unit = await events.unit_of_job(session, job_id, unit_id)
         try:

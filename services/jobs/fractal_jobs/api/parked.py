@@ -12,7 +12,7 @@ from fractal_jobs.api.access import PathId, known
 from fractal_jobs.api.principals import Superuser
 from fractal_jobs.api.responses import empty
 from fractal_jobs.api.schemas.base import Read
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.queries import parked
 
 router = APIRouter(prefix="/admin/v2/parked-message", tags=["Admin area"])
@@ -30,7 +30,7 @@ class ParkedMessageRead(Read):
 
 
 @router.get("/", response_model=Page[ParkedMessageRead])
-async def list_parked(principal: Superuser, session: Session, pages: Pagination) -> object:
+async def list_parked(principal: Superuser, session: Reading, pages: Pagination) -> object:
     total, rows = await parked.page(session, offset=pages.offset, limit=pages.page_size)
     return Page[ParkedMessageRead].answer(pages, total, rows)
 

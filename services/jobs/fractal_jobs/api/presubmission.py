@@ -7,7 +7,7 @@ from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, PathId, known
 from fractal_jobs.api.principals import Guest
 from fractal_jobs.api.schemas.projects import ImageFilters
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading
 from fractal_jobs.queries import imagestatus, workflows
 from fractal_jobs.queries.images import Filters
 
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/project/{project_id}/dataset/{dataset_id}/images")
 @router.post("/verify-unique-types/", response_model=list[str])
 async def verify_unique_types(
     principal: Guest,
-    session: Session,
+    session: Reading,
     project_id: PathId,
     dataset_id: PathId,
     workflowtask_id: int,
@@ -35,7 +35,7 @@ async def verify_unique_types(
 @router.post("/non-processed/", response_model=list[str])
 async def list_non_processed(
     principal: Guest,
-    session: Session,
+    session: Reading,
     project_id: PathId,
     dataset_id: PathId,
     body: ImageFilters,

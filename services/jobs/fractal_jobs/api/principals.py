@@ -38,36 +38,40 @@ def database(request: Request) -> Database:
     return request.app.state.database
 
 
-def _named(
-    request: Request,
-    bearer: Annotated[str | None, Security(oauth2_scheme)] = None,
-    cookie: Annotated[str | None, Security(cookie_scheme)] = None,
-) -> list[int]:
+async def _data(request: Request) -> Database:
+    return database(request)
+
+
+Data = Annotated[Database, Depends(_data)]
+"""For who needs more than the one session of a request."""
+
+Bearer = Annotated[str | None, Security(oauth2_scheme)]
+Cookie = Annotated[str | None, Security(cookie_scheme)]
+
+
+def _named(request: Request) -> list[int]:
     """Ids of the request's valid tokens, in the order in which they count."""
     key = app_settings().JWT_SECRET_KEY.get_secret_value()
     return [user_id for token in candidate_tokens(request) if (user_id := token_user_id(token, key=key)) is not None]
 
 
-Named = Annotated[list[int], Depends(_named)]
-
-
-async def _active(request: Request, ids: Named) -> Principal:
+async def _active(request: Request, ids: list[int]) -> Principal:
     recent: RecentAccounts[Principal] = request.app.state.recent
     if ids:
-        reading = recent.reading()
-        async with database(request).session() as session:
+        look = recent.reading()
+        async with database(request).reading() as session:
             found = await principals.find(session, ids)
         for user_id in ids:
             if user_id in found:
                 principal = Principal(*found[user_id])
                 if principal.user.is_active:
-                    reading.keep(user_id, principal)
+                    look.keep(user_id, principal)
                     return principal
                 break
     raise HTTPException(401, "Unauthorized")
 
 
-async def _recently_active(request: Request, ids: Named) -> Principal:
+async def _recently_active(request: Request, ids: list[int]) -> Principal:
     recent: RecentAccounts[Principal] = request.app.state.recent
     return (recent.get(ids[0]) if ids else None) or await _active(request, ids)
 
@@ -80,18 +84,23 @@ def _with_profile(principal: Principal) -> Principal:
     return principal
 
 
-async def _guest(principal: Annotated[Principal, Depends(_recently_active)]) -> Principal:
-    return _with_profile(principal)
+# One dependency a class, not a chain of them: each level costs every request as much as a lookup in the database.
+# The schemes are named for the OpenAPI document; `candidate_tokens` reads the request itself.
 
 
-async def _writer(principal: Annotated[Principal, Depends(_active)]) -> Principal:
-    _with_profile(principal)
+async def _guest(request: Request, bearer: Bearer = None, cookie: Cookie = None) -> Principal:
+    return _with_profile(await _recently_active(request, _named(request)))
+
+
+async def _writer(request: Request, bearer: Bearer = None, cookie: Cookie = None) -> Principal:
+    principal = _with_profile(await _active(request, _named(request)))
     if principal.user.is_guest:
         raise HTTPException(403, "This feature is not available for guest users.")
     return principal
 
 
-async def _superuser(principal: Annotated[Principal, Depends(_active)]) -> Principal:
+async def _superuser(request: Request, bearer: Bearer = None, cookie: Cookie = None) -> Principal:
+    principal = await _active(request, _named(request))
     if not principal.user.is_superuser:
         raise HTTPException(403, "Forbidden")
     return principal
@@ -100,7 +109,9 @@ async def _superuser(principal: Annotated[Principal, Depends(_active)]) -> Princ
 Standing = Callable[[], Awaitable[bool]]
 
 
-def _standing(request: Request, ids: Named) -> Standing:
+async def _standing(request: Request) -> Standing:
+    ids = _named(request)
+
     async def holds() -> bool:
         try:
             _with_profile(await _recently_active(request, ids))

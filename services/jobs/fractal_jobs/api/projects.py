@@ -5,19 +5,20 @@ from fractal_common.database.models import Project, ProjectMember
 
 from fractal_jobs.api import access
 from fractal_jobs.api.access import EXECUTE, READ, WRITE, PathId
-from fractal_jobs.api.principals import Guest, Writer
+from fractal_jobs.api.principals import Data, Guest, Writer
 from fractal_jobs.api.profiles import validated
-from fractal_jobs.api.responses import empty
+from fractal_jobs.api.responses import empty, json
 from fractal_jobs.api.schemas.projects import ProjectCreate, ProjectRead, ProjectUpdate
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.queries import projects
 
 router = APIRouter()
 
 
 @router.get("/project/", response_model=list[ProjectRead])
-async def list_projects(principal: Guest, session: Session, is_owner: bool = True) -> object:
-    return await projects.list_of(session, principal.id, is_owner=is_owner)
+async def list_projects(principal: Guest, data: Data, is_owner: bool = True) -> object:
+    async with data.readers.connect() as connection:
+        return json(await projects.list_of(connection, principal.id, is_owner=is_owner))
 
 
 @router.post("/project/", response_model=ProjectRead, status_code=201)
@@ -35,7 +36,7 @@ async def create_project(principal: Writer, session: Session, body: ProjectCreat
 
 
 @router.get("/project/{project_id}/", response_model=ProjectRead)
-async def read_project(principal: Guest, session: Session, project_id: PathId) -> object:
+async def read_project(principal: Guest, session: Reading, project_id: PathId) -> object:
     return (await access.project(session, principal, project_id, READ))[0]
 
 

@@ -8,8 +8,8 @@ from fractal_common.database.models import ProjectMember
 from pydantic import EmailStr
 
 from fractal_jobs.api.access import PathId, known
-from fractal_jobs.api.principals import Guest, Principal, Writer
-from fractal_jobs.api.responses import empty
+from fractal_jobs.api.principals import Data, Guest, Principal, Writer
+from fractal_jobs.api.responses import empty, json
 from fractal_jobs.api.schemas.sharing import (
     ProjectAccessRead,
     ProjectGuestCreate,
@@ -17,22 +17,30 @@ from fractal_jobs.api.schemas.sharing import (
     ProjectGuestUpdate,
     ProjectInvitationRead,
 )
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.queries import sharing
 
 router = APIRouter(prefix="/project")
 
+NOT_OWNER = "Current user is not the project owner."
+
 
 @router.get("/invitation/", response_model=list[ProjectInvitationRead])
-async def list_invitations(principal: Guest, session: Session) -> object:
+async def list_invitations(principal: Guest, data: Data) -> object:
     """Guest accounts see none: an administrator accepts for them."""
-    return [] if principal.user.is_guest else await sharing.invitations(session, principal.id)
+    if principal.user.is_guest:
+        return []
+    async with data.readers.connect() as connection:
+        return json(await sharing.invitations(connection, principal.id))
 
 
 @router.get("/{project_id}/guest/", response_model=list[ProjectGuestRead])
-async def list_guests(principal: Guest, session: Session, project_id: PathId) -> object:
-    await _check_owner(session, principal, project_id)
-    return await sharing.guests(session, known(project_id))
+async def list_guests(principal: Guest, data: Data, project_id: PathId) -> object:
+    async with data.readers.connect() as connection:
+        guests = await sharing.guests(connection, known(project_id), principal.id)
+    if guests is None:
+        raise HTTPException(403, NOT_OWNER)
+    return json(guests)
 
 
 @router.post("/{project_id}/guest/", status_code=201)
@@ -59,7 +67,7 @@ async def revoke_guest(principal: Writer, session: Session, project_id: PathId, 
 
 
 @router.get("/{project_id}/access/", response_model=ProjectAccessRead)
-async def read_access(principal: Guest, session: Session, project_id: PathId) -> object:
+async def read_access(principal: Guest, session: Reading, project_id: PathId) -> object:
     found = await sharing.access(session, known(project_id), principal.id)
     if found is None:
         raise HTTPException(404, f"User has no access to project {project_id}.")
@@ -86,7 +94,7 @@ async def leave_project(principal: Writer, session: Session, project_id: PathId)
 
 async def _check_owner(session: Session, principal: Principal, project_id: int) -> None:
     if not await sharing.is_owner(session, known(project_id), principal.id):
-        raise HTTPException(403, "Current user is not the project owner.")
+        raise HTTPException(403, NOT_OWNER)
 
 
 async def _user(session: Session, email: str) -> int:

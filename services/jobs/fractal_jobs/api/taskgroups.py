@@ -1,17 +1,17 @@
 """`/task-group/`: task groups and their activities."""
 
-from datetime import datetime
-from itertools import groupby
+from json import dumps
 from typing import Any, TypeVar
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Response
 from fractal_common.database.models import Task, TaskGroup
 from fractal_common.types import ActivityAction, ActivityStatus
 from pydantic import AwareDatetime
 
 from fractal_jobs.api import access, duplicates
 from fractal_jobs.api.access import PathId, known, known_if_given
-from fractal_jobs.api.principals import Guest, Writer
+from fractal_jobs.api.principals import Data, Guest, Writer
+from fractal_jobs.api.responses import json
 from fractal_jobs.api.schemas.tasks import (
     TaskGroupActivityRead,
     TaskGroupRead,
@@ -20,10 +20,11 @@ from fractal_jobs.api.schemas.tasks import (
     TaskRead,
     TaskReadSlim,
 )
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.domain.candidates import Preference, preference
 from fractal_jobs.domain.names import version_key
 from fractal_jobs.queries import tasks
+from fractal_jobs.queries.tasks import VisibleGroup
 
 router = APIRouter(prefix="/task-group")
 
@@ -51,39 +52,36 @@ def view(model: type[Model], group: TaskGroup, email: str, in_use: bool, members
 
 @router.get("/", response_model=list[tuple[str, list[TaskGroupReadSlim]]])
 async def list_task_groups(
-    principal: Guest, session: Session, only_active: bool = False, only_owner: bool = False
-) -> object:
+    principal: Guest, data: Data, only_active: bool = False, only_owner: bool = False
+) -> Response:
     """Pairs of package name and its versions, newest first; one group a version."""
-    rows = await tasks.groups(
-        session, principal.id, principal.resource_id, only_active=only_active, only_owner=only_owner
-    )
-    default = await access.default_group(session)
+    async with data.readers.connect() as connection:
+        found = await tasks.groups(
+            connection, principal.id, principal.resource_id, only_active=only_active, only_owner=only_owner
+        )
+        default = await access.default_group(connection)
 
-    def rank(row: tuple[TaskGroup, str, bool, datetime | None]) -> Preference:
+    def rank(group: VisibleGroup) -> Preference:
         return preference(
-            own=row[0].user_id == principal.id,
-            in_default_group=default is not None and row[0].user_group_id == default,
-            shared_since=row[3],
+            own=group.user_id == principal.id,
+            in_default_group=default is not None and group.user_group_id == default,
+            shared_since=group.shared_since,
         )
 
-    chosen: dict[tuple[str, str], tuple[TaskGroup, str, bool, datetime | None]] = {}
-    for row in sorted(rows, key=rank):
-        chosen.setdefault((row[0].pkg_name, row[0].version), row)
-    members = await tasks.of_groups(session, [row[0].id for row in chosen.values()], slim=True)
-    ordered = sorted(chosen.values(), key=lambda row: version_key(row[0].version), reverse=True)
-    # In the database's order of names, which need not be that of code points.
-    names = {name: place for place, name in enumerate(dict.fromkeys(row[0].pkg_name for row in rows))}
-    ordered.sort(key=lambda row: names[row[0].pkg_name])
-    return [
-        (name, [view(TaskGroupReadSlim, group, email, used, members[group.id]) for group, email, used, _ in versions])
-        for name, versions in groupby(ordered, key=lambda row: row[0].pkg_name)
-    ]
+    chosen: dict[str, dict[str, VisibleGroup]] = {group.pkg_name: {} for group in found}
+    for group in sorted(found, key=rank):
+        chosen[group.pkg_name].setdefault(group.version, group)
+    pairs: list[str] = []
+    for name, versions in chosen.items():
+        newest_first = sorted(versions.values(), key=lambda group: version_key(group.version), reverse=True)
+        pairs.append(f"[{dumps(name)},[{','.join(group.document for group in newest_first)}]]")
+    return json(f"[{','.join(pairs)}]".encode())
 
 
 @router.get("/activity/", response_model=list[TaskGroupActivityRead])
 async def list_activities(
     principal: Guest,
-    session: Session,
+    data: Data,
     task_group_activity_id: int | None = None,
     taskgroupv2_id: int | None = None,
     pkg_name: str | None = None,
@@ -99,11 +97,12 @@ async def list_activities(
         "action": action,
         "started_min": timestamp_started_min,
     }
-    return await tasks.activities(session, principal.id, filters)
+    async with data.readers.connect() as connection:
+        return json(await tasks.activities(connection, principal.id, filters))
 
 
 @router.get("/activity/{task_group_activity_id}/", response_model=TaskGroupActivityRead)
-async def read_activity(principal: Guest, session: Session, task_group_activity_id: PathId) -> object:
+async def read_activity(principal: Guest, session: Reading, task_group_activity_id: PathId) -> object:
     activity = await tasks.activity(session, known(task_group_activity_id))
     if activity is None:
         raise HTTPException(404, f"TaskGroupActivityV2 {task_group_activity_id} not found")
@@ -113,7 +112,7 @@ async def read_activity(principal: Guest, session: Session, task_group_activity_
 
 
 @router.get("/{task_group_id}/", response_model=TaskGroupRead)
-async def read_task_group(principal: Guest, session: Session, task_group_id: PathId) -> object:
+async def read_task_group(principal: Guest, session: Reading, task_group_id: PathId) -> object:
     return await whole(session, await access.task_group(session, principal, task_group_id), TaskGroupRead)
 
 

@@ -8,7 +8,7 @@ from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, WRITE, PathId
 from fractal_jobs.api.principals import Guest, Writer
 from fractal_jobs.api.schemas.workflows import TaskVersionRead, WorkflowTaskRead, WorkflowTaskReplace
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.api.workflows import merged_filters, workflow_task_fields
 from fractal_jobs.domain.replacement import changed_meta, may_change, newer
 from fractal_jobs.queries import candidates
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/project/{project_id}/workflow/{workflow_id}")
 
 @router.get("/version-update-candidates/", response_model=list[list[TaskVersionRead]])
 async def list_version_update_candidates(
-    principal: Guest, session: Session, project_id: PathId, workflow_id: PathId
+    principal: Guest, session: Reading, project_id: PathId, workflow_id: PathId
 ) -> object:
     """For every workflow task, in order, the newer versions of its task; of those, active ones with a schema."""
     _, workflow = await access.workflow(session, principal, project_id, workflow_id, READ)

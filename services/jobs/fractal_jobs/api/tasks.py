@@ -8,10 +8,11 @@ from fractal_common.types import TaskGroupOrigin, TaskType
 
 from fractal_jobs.api import access, duplicates
 from fractal_jobs.api.access import PathId
-from fractal_jobs.api.principals import Guest, Writer
+from fractal_jobs.api.principals import Data, Guest, Writer
 from fractal_jobs.api.profiles import validated
+from fractal_jobs.api.responses import json
 from fractal_jobs.api.schemas.tasks import TaskRead, TaskReadSlim, TaskUpdate
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.domain.tasks import TaskCreate
 from fractal_jobs.queries import tasks
 
@@ -22,12 +23,13 @@ FIXED_FOR_PACKAGES = ("command_parallel", "command_non_parallel", "input_types",
 
 
 @router.get("/", response_model=list[TaskReadSlim])
-async def list_tasks(principal: Guest, session: Session) -> object:
-    return await tasks.list_visible(session, principal.id, principal.resource_id)
+async def list_tasks(principal: Guest, data: Data) -> object:
+    async with data.readers.connect() as connection:
+        return json(await tasks.list_visible(connection, principal.id, principal.resource_id))
 
 
 @router.get("/{task_id}/", response_model=TaskRead)
-async def read_task(principal: Guest, session: Session, task_id: PathId) -> object:
+async def read_task(principal: Guest, session: Reading, task_id: PathId) -> object:
     return (await access.task(session, principal, task_id))[0]
 
 

@@ -10,7 +10,7 @@ from fractal_common.http.pagination import Pagination
 
 from fractal_jobs.api import access
 from fractal_jobs.api.access import MAX_ID, READ, PathId, known
-from fractal_jobs.api.principals import Guest, Principal, Writer
+from fractal_jobs.api.principals import Data, Guest, Principal, Writer
 from fractal_jobs.api.schemas.templates import (
     TemplatePage,
     WorkflowTemplateCreate,
@@ -20,7 +20,7 @@ from fractal_jobs.api.schemas.templates import (
     WorkflowTemplateUpdate,
 )
 from fractal_jobs.api.schemas.workflowexport import WorkflowExport, WorkflowImport
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.api.workflowimport import exported
 from fractal_jobs.queries import templates
 
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/workflow-template")
 @router.get("/", response_model=TemplatePage)
 async def list_templates(
     principal: Guest,
-    session: Session,
+    data: Data,
     pagination: Pagination,
     template_id: int | None = None,
     is_owner: bool = False,
@@ -45,9 +45,11 @@ async def list_templates(
         "name": name,
         "version": None if version is None else known(version),
     }
-    total, groups = await templates.page(
-        session, principal.id, filters, offset=pagination.offset, limit=pagination.page_size
-    )
+    async with data.readers.connect() as connection:
+        total, groups = await templates.page(
+            connection, principal.id, filters, offset=pagination.offset, limit=pagination.page_size
+        )
+        owners = await templates.owners(connection, principal.id)
     return {
         "current_page": pagination.page,
         "page_size": pagination.page_size or total,
@@ -61,19 +63,19 @@ async def list_templates(
                     for member_id, member_version in zip(ids, versions, strict=True)
                 ],
             }
-            for email, template_name, ids, versions in groups
+            for email, template_name, ids, versions, _ in groups
         ],
-        "email_list": await templates.owners(session, principal.id),
+        "email_list": owners,
     }
 
 
 @router.get("/{template_id}/", response_model=WorkflowTemplateRead)
-async def read_template(principal: Guest, session: Session, template_id: PathId) -> object:
+async def read_template(principal: Guest, session: Reading, template_id: PathId) -> object:
     return _read(*await access.template(session, principal, template_id))
 
 
 @router.get("/{template_id}/export/", response_model=WorkflowTemplateExport)
-async def export_template(principal: Guest, session: Session, template_id: PathId) -> object:
+async def export_template(principal: Guest, session: Reading, template_id: PathId) -> object:
     return (await access.template(session, principal, template_id))[0]
 
 

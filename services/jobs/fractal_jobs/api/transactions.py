@@ -36,5 +36,12 @@ async def _session(request: Request) -> AsyncGenerator[AsyncSession]:
         raise HTTPException(422, "What the request changes was deleted meanwhile.") from None
 
 
+async def _reading(request: Request) -> AsyncGenerator[AsyncSession]:
+    async with database(request).reading() as session:
+        yield session
+
+
+Reading = Annotated[AsyncSession, Depends(_reading, scope="function")]
+"""For routes that only read."""
 Session = Annotated[AsyncSession, Depends(_session, scope="function")]
 """Committed before the response is sent: what was answered is durable."""

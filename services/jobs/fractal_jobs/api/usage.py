@@ -9,7 +9,7 @@ from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, PathId
 from fractal_jobs.api.principals import Guest
 from fractal_jobs.api.schemas.usage import JobUsage, TaskUsage
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading
 from fractal_jobs.domain.usage import total
 from fractal_jobs.queries import scheduler
 
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/project/{project_id}/job/{job_id}", route_class=Prob
 
 
 @router.get("/usage/", response_model=JobUsage)
-async def read_usage(principal: Guest, session: Session, project_id: PathId, job_id: PathId) -> object:
+async def read_usage(principal: Guest, session: Reading, project_id: PathId, job_id: PathId) -> object:
     """What the job and each of its tasks took, as SLURM measured it; jobs that are not over count as unmeasured."""
     job = await access.job(session, principal, project_id, job_id, READ)
     tasks = await scheduler.used(session, job.id)

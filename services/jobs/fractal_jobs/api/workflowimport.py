@@ -20,7 +20,7 @@ from fractal_jobs.api.schemas.workflowexport import (
     WorkflowTaskExport,
 )
 from fractal_jobs.api.schemas.workflows import WorkflowReadWithWarnings
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.api.workflows import check_name, merged_filters, with_warnings
 from fractal_jobs.api.workflowtasks import new_workflow_task
 from fractal_jobs.domain.candidates import available, choose
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/project/{project_id}/workflow")
 
 
 @router.get("/{workflow_id}/export/", response_model=WorkflowExport)
-async def export_workflow(principal: Guest, session: Session, project_id: PathId, workflow_id: PathId) -> object:
+async def export_workflow(principal: Guest, session: Reading, project_id: PathId, workflow_id: PathId) -> object:
     _, workflow = await access.workflow(session, principal, project_id, workflow_id, READ)
     return await exported(session, workflow)
 

@@ -9,7 +9,7 @@ from fractal_common.database.models import Project, Task, Workflow
 from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, WRITE, PathId
 from fractal_jobs.api.principals import Guest, Principal, Writer
-from fractal_jobs.api.responses import empty
+from fractal_jobs.api.responses import empty, json
 from fractal_jobs.api.schemas.projects import ProjectRead
 from fractal_jobs.api.schemas.tasks import TaskRead
 from fractal_jobs.api.schemas.workflows import (
@@ -18,7 +18,7 @@ from fractal_jobs.api.schemas.workflows import (
     WorkflowReadWithWarnings,
     WorkflowUpdate,
 )
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.domain.errors import FilterConflict
 from fractal_jobs.domain.filters import merge_type_filters, next_types
 from fractal_jobs.queries import projects, workflows
@@ -70,11 +70,9 @@ async def check_name(session: Session, project_id: int, name: str) -> None:
 
 
 @router.get("/", response_model=list[WorkflowRead])
-async def list_workflows(principal: Guest, session: Session, project_id: PathId) -> object:
+async def list_workflows(principal: Guest, session: Reading, project_id: PathId) -> object:
     project, _ = await access.project(session, principal, project_id, READ)
-    found = await workflows.list_of(session, project.id)
-    tasks = await workflows.tasks(session, [row.id for row in found], principal.id, principal.resource_id)
-    return _read(WorkflowRead, project, found, tasks)
+    return json(await workflows.list_of(await session.connection(), project.id))
 
 
 @router.post("/", response_model=WorkflowRead, status_code=201)
@@ -88,7 +86,7 @@ async def create_workflow(principal: Writer, session: Session, project_id: PathI
 
 
 @router.get("/{workflow_id}/", response_model=WorkflowReadWithWarnings)
-async def read_workflow(principal: Guest, session: Session, project_id: PathId, workflow_id: PathId) -> object:
+async def read_workflow(principal: Guest, session: Reading, project_id: PathId, workflow_id: PathId) -> object:
     project, workflow = await access.workflow(session, principal, project_id, workflow_id, READ)
     return await with_warnings(session, principal, project, workflow)
 
@@ -150,7 +148,7 @@ async def _star(
 
 
 @router.get("/{workflow_id}/type-filters-flow/", response_model=list[dict[str, Any]])
-async def type_filters_flow(principal: Guest, session: Session, project_id: PathId, workflow_id: PathId) -> object:
+async def type_filters_flow(principal: Guest, session: Reading, project_id: PathId, workflow_id: PathId) -> object:
     _, workflow = await access.workflow(session, principal, project_id, workflow_id, READ)
     rows = (await workflows.tasks(session, [workflow.id], principal.id, principal.resource_id))[workflow.id]
     if not rows:

@@ -11,7 +11,7 @@ from fractal_jobs.api.access import READ, WRITE, PathId
 from fractal_jobs.api.principals import Guest, Writer
 from fractal_jobs.api.schemas.workflowexport import WorkflowTaskImport
 from fractal_jobs.api.schemas.workflows import WorkflowTaskCreate, WorkflowTaskRead, WorkflowTaskUpdate
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.api.workflows import merged_filters, workflow_task_fields
 from fractal_jobs.queries import projects, workflows
 
@@ -71,7 +71,7 @@ async def add_workflow_tasks(
 
 @router.get("/{workflow_task_id}/", response_model=WorkflowTaskRead)
 async def read_workflow_task(
-    principal: Guest, session: Session, project_id: PathId, workflow_id: PathId, workflow_task_id: PathId
+    principal: Guest, session: Reading, project_id: PathId, workflow_id: PathId, workflow_task_id: PathId
 ) -> object:
     _, found = await access.workflow_task(session, principal, project_id, workflow_id, workflow_task_id, READ)
     return await _read(session, found)

@@ -1,6 +1,7 @@
 """What a caller may touch: each question is one statement."""
 
 from collections.abc import Collection
+from functools import cache
 from typing import Any, TypeVar
 
 from fractal_common.database.models import (
@@ -15,34 +16,49 @@ from fractal_common.database.models import (
     Workflow,
     WorkflowTask,
 )
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import BindParameter, ColumnElement, Integer, Select, and_, bindparam, exists, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+USER = bindparam("user_id", type_=Integer)
+RESOURCE = bindparam("resource_id", type_=Integer)
+PROJECT = bindparam("project_id", type_=Integer)
+"""In place of a value, where a statement is made once and used for everybody."""
+
+Id = int | BindParameter[int]
 Part = TypeVar("Part", Dataset, Workflow, Job)
 
 
-def _membership(user_id: int) -> ColumnElement[bool]:
+def _membership(user_id: Id) -> ColumnElement[bool]:
     return and_(ProjectMember.project_id == Project.id, ProjectMember.user_id == user_id)
 
 
 async def project(session: AsyncSession, project_id: int, user_id: int) -> tuple[Project, ProjectMember | None] | None:
-    statement = select(Project, ProjectMember).outerjoin(ProjectMember, _membership(user_id))
-    row = (await session.execute(statement.where(Project.id == project_id))).one_or_none()
+    row = (await session.execute(_project(), {"project_id": project_id, "user_id": user_id})).one_or_none()
     return None if row is None else (row[0], row[1])
+
+
+@cache
+def _project() -> "Select[*tuple[Any, ...]]":
+    return select(Project, ProjectMember).outerjoin(ProjectMember, _membership(USER)).where(Project.id == PROJECT)
 
 
 async def part(
     session: AsyncSession, kind: type[Part], project_id: int, part_id: int, user_id: int
 ) -> tuple[Project, ProjectMember | None, Part | None] | None:
     """A project, the user's link to it, and what of the project has this id."""
-    statement = (
-        select(Project, ProjectMember, kind)
-        .outerjoin(ProjectMember, _membership(user_id))
-        .outerjoin(kind, and_(kind.id == part_id, kind.project_id == Project.id))
-        .where(Project.id == project_id)
-    )
-    row = (await session.execute(statement)).one_or_none()
+    values = {"project_id": project_id, "part_id": part_id, "user_id": user_id}
+    row = (await session.execute(_part(kind), values)).one_or_none()
     return None if row is None else (row[0], row[1], row[2])
+
+
+@cache
+def _part(kind: type[Dataset | Workflow | Job]) -> "Select[*tuple[Any, ...]]":
+    return (
+        select(Project, ProjectMember, kind)
+        .outerjoin(ProjectMember, _membership(USER))
+        .outerjoin(kind, and_(kind.id == bindparam("part_id"), kind.project_id == Project.id))
+        .where(Project.id == PROJECT)
+    )
 
 
 async def workflow(session: AsyncSession, project_id: int, workflow_id: int) -> Workflow | None:
@@ -63,16 +79,16 @@ async def workflow_task(
     return None if row is None else (row[0], row[1], row[2], row[3])
 
 
-def is_member(user_id: int, group_id: Any) -> ColumnElement[bool]:
+def is_member(user_id: Id, group_id: Any) -> ColumnElement[bool]:
     return exists().where(GroupMember.user_id == user_id, GroupMember.group_id == group_id)
 
 
-def readable(user_id: int) -> ColumnElement[bool]:
+def readable(user_id: Id) -> ColumnElement[bool]:
     """Condition on TaskGroup: the user owns it, or it is shared with a group of the user."""
     return or_(TaskGroup.user_id == user_id, is_member(user_id, TaskGroup.user_group_id))
 
 
-def visible_groups(user_id: int, resource_id: int | None) -> Select[TaskGroup]:
+def visible_groups(user_id: Id, resource_id: Id | None) -> Select[TaskGroup]:
     """Task groups that lists show: readable and on the user's resource."""
     return select(TaskGroup).where(TaskGroup.resource_id == resource_id, readable(user_id))
 
@@ -112,5 +128,10 @@ async def user_group(session: AsyncSession, group_id: int, user_id: int) -> tupl
     return None if row is None else (row[0], bool(row[1]))
 
 
-async def default_group_id(session: AsyncSession, name: str) -> int | None:
-    return await session.scalar(select(UserGroup.id).where(UserGroup.name == name))
+async def default_group_id(session: AsyncSession | AsyncConnection, name: str) -> int | None:
+    return await session.scalar(_default_group_id(), {"name": name})
+
+
+@cache
+def _default_group_id() -> Select[Any]:
+    return select(UserGroup.id).where(UserGroup.name == bindparam("name"))

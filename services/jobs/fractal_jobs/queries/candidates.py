@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fractal_jobs.domain.candidates import Candidate, preference
 from fractal_jobs.domain.replacement import PackagedTask
-from fractal_jobs.queries.access import readable, visible_groups
+from fractal_jobs.queries.access import Id, readable, visible_groups
 
 PackageTask = tuple[str, str]
 """Names of a package and of a task in it."""
 
 
-def shared_since(user_id: int) -> ScalarSelect[datetime]:
+def shared_since(user_id: Id) -> ScalarSelect[datetime]:
     """When the user joined the user group of an enclosing statement's TaskGroup."""
     return (
         select(GroupMember.timestamp_created)

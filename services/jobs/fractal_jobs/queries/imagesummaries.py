@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fractal_common.database.models import DatasetImage, ImageChange, ImageSummary
+from fractal_common.database.sessions import Database
 from sqlalchemy import ColumnElement, exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -53,13 +54,14 @@ def image_count(dataset_id: Any) -> ColumnElement[int]:
     return func.coalesce(known, counted)
 
 
-async def summary(session: AsyncSession, dataset_id: int) -> Summary:
-    """As it is now."""
+async def summary(session: AsyncSession, database: Database, dataset_id: int) -> Summary:
+    """As it is now; `session` only reads, so that one that has to be made is kept by a transaction of its own."""
     found = await _known(session, dataset_id)
     if found is None:
-        # Made by one at a time; who waited finds it made.
-        await session.execute(select(func.pg_advisory_xact_lock(LOCK_CLASS, dataset_id)))
-        found = await _known(session, dataset_id) or await _made(session, dataset_id)
+        async with database.transaction() as transaction:
+            # Made by one at a time; who waited finds it made.
+            await transaction.execute(select(func.pg_advisory_xact_lock(LOCK_CLASS, dataset_id)))
+            found = await _known(transaction, dataset_id) or await _made(transaction, dataset_id)
     return found
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Literal
 
 from fractal_common.database.base import utcnow
 from fractal_common.database.models import (
@@ -16,34 +17,44 @@ from fractal_common.database.models import (
     TaskGroup,
     WorkflowTask,
 )
-from sqlalchemy import Row, func, literal, select, text, update
+from sqlalchemy import Integer, Select, bindparam, func, null, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import undefer
 
+from fractal_jobs.queries import documents
 
-async def list_of(
-    session: AsyncSession,
-    *,
-    user_id: int | None = None,
-    project_id: int | None = None,
-    workflow_id: int | None = None,
-    with_log: bool,
-) -> "Sequence[Row[*tuple[Any, ...]]]":
-    """Newest first; of all projects of a user, of a project, or of a workflow. Plain rows: lists are long."""
-    columns = [column for column in Job.__table__.columns if with_log or column.key != "log"]
-    without = [] if with_log else [literal(None).label("log")]
-    statement = select(*columns, *without).order_by(Job.start_timestamp.desc(), Job.id.desc())
-    if user_id is not None:
-        member = select(ProjectMember.project_id).where(
-            ProjectMember.user_id == user_id, ProjectMember.is_verified.is_(True)
-        )
-        statement = statement.where(Job.project_id.in_(member))
-    if project_id is not None:
-        statement = statement.where(Job.project_id == project_id)
-    if workflow_id is not None:
-        statement = statement.where(Job.workflow_id == workflow_id)
-    return (await session.execute(statement)).all()
+FIELDS = (
+    *("id", "project_id", "project_dump", "user_email", "slurm_account", "workflow_id", "workflow_dump", "dataset_id"),
+    *("dataset_dump", "start_timestamp", "end_timestamp", "status", "log", "executor_error_log", "working_dir"),
+    *("working_dir_user", "first_task_index", "last_task_index", "worker_init", "attribute_filters", "type_filters"),
+)
+"""Of a job, what clients see."""
+
+List = Literal["user", "project", "workflow"]
+
+
+async def list_of(connection: AsyncConnection, of: List, identifier: int, *, with_log: bool) -> bytes:
+    """JSON array, newest first: of all projects of a user, of a project, or of a workflow."""
+    return await documents.array(connection, _list_of(of, with_log), {"identifier": identifier})
+
+
+@cache
+def _list_of(of: List, with_log: bool) -> Select[str]:
+    shown = [null().label(name) if name == "log" and not with_log else Job.__table__.c[name] for name in FIELDS]
+    jobs = select(*shown).order_by(Job.start_timestamp.desc(), Job.id.desc())
+    identifier = bindparam("identifier", type_=Integer)
+    match of:
+        case "user":
+            member = select(ProjectMember.project_id).where(
+                ProjectMember.user_id == identifier, ProjectMember.is_verified.is_(True)
+            )
+            jobs = jobs.where(Job.project_id.in_(member))
+        case "project":
+            jobs = jobs.where(Job.project_id == identifier)
+        case "workflow":
+            jobs = jobs.where(Job.workflow_id == identifier)
+    return documents.documents(jobs)
 
 
 async def whole(session: AsyncSession, job_id: int) -> Job:

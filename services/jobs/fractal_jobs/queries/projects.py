@@ -1,24 +1,39 @@
 """Projects and datasets."""
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 from fractal_common.database.models import Dataset, Job, Project, ProjectMember, User, Workflow
-from sqlalchemy import exists, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Boolean, Integer, Select, bindparam, exists, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
-from fractal_jobs.queries import imagesummaries
+from fractal_jobs.queries import documents, imagesummaries
 
 
-async def list_of(session: AsyncSession, user_id: int, *, is_owner: bool) -> Sequence[Project]:
-    statement = (
-        select(Project)
+async def list_of(connection: AsyncConnection, user_id: int, *, is_owner: bool) -> bytes:
+    """JSON array."""
+    return await documents.array(connection, _list_of(), {"user_id": user_id, "is_owner": is_owner})
+
+
+def fields() -> tuple[InstrumentedAttribute[Any], ...]:
+    """Of a project, what clients see."""
+    return Project.id, Project.name, Project.description, Project.is_starred, Project.timestamp_created
+
+
+@cache
+def _list_of() -> Select[str]:
+    return documents.documents(
+        select(*fields())
         .join(ProjectMember, ProjectMember.project_id == Project.id)
         .where(
-            ProjectMember.user_id == user_id, ProjectMember.is_owner.is_(is_owner), ProjectMember.is_verified.is_(True)
+            ProjectMember.user_id == bindparam("user_id", type_=Integer),
+            ProjectMember.is_owner == bindparam("is_owner", type_=Boolean),
+            ProjectMember.is_verified.is_(True),
         )
         .order_by(Project.is_starred.desc(), Project.timestamp_created.desc(), Project.id.desc())
     )
-    return list(await session.scalars(statement))
 
 
 async def owns_name(session: AsyncSession, user_id: int, name: str) -> bool:

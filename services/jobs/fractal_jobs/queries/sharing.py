@@ -1,12 +1,14 @@
 """Members of projects: owners, guests, and those who are invited."""
 
-from collections.abc import Sequence
+from functools import cache
 
-from fractal_common.database.base import IntPk
 from fractal_common.database.models import Project, ProjectMember, User
-from sqlalchemy import Row, ScalarSelect, exists, select
+from sqlalchemy import TEXT, Row, ScalarSelect, Select, cast, exists, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from fractal_jobs.queries import documents
+from fractal_jobs.queries.access import PROJECT, USER
 
 
 def _owner_email() -> ScalarSelect[str]:
@@ -27,15 +29,24 @@ async def is_owner(session: AsyncSession, project_id: int, user_id: int) -> bool
     return bool(await session.scalar(select(owned)))
 
 
-async def guests(session: AsyncSession, project_id: int) -> Sequence[Row[str, bool, str]]:
-    """Email, is_verified and permissions of all but the owner, those who are only invited included."""
-    statement = (
+async def guests(connection: AsyncConnection, project_id: int, user_id: int) -> bytes | None:
+    """JSON array of all but the owner, those who are only invited included; None for who is not the owner."""
+    row = (await connection.execute(_guests(), {"project_id": project_id, "user_id": user_id})).one()
+    return str(row[1]).encode() if row[0] else None
+
+
+@cache
+def _guests() -> Select[bool, str]:
+    owned = exists().where(
+        ProjectMember.project_id == PROJECT, ProjectMember.user_id == USER, ProjectMember.is_owner.is_(True)
+    )
+    found = (
         select(User.email, ProjectMember.is_verified, ProjectMember.permissions)
         .join(ProjectMember, ProjectMember.user_id == User.id)
-        .where(ProjectMember.project_id == project_id, ProjectMember.is_owner.is_(False))
+        .where(ProjectMember.project_id == PROJECT, ProjectMember.is_owner.is_(False))
         .order_by(User.email)
     )
-    return (await session.execute(statement)).all()
+    return select(owned, cast(documents.many(found), TEXT))
 
 
 async def user_id(session: AsyncSession, email: str) -> int | None:
@@ -73,9 +84,14 @@ async def access(session: AsyncSession, project_id: int, user_id: int) -> Row[bo
     return (await session.execute(statement)).one_or_none()
 
 
-async def invitations(session: AsyncSession, user_id: int) -> Sequence[Row[IntPk, str, str, str]]:
-    """Projects that the user is invited to and has not answered, by name."""
-    statement = (
+async def invitations(connection: AsyncConnection, user_id: int) -> bytes:
+    """JSON array of the projects that the user is invited to and has not answered, by name."""
+    return await documents.array(connection, _invitations(), {"user_id": user_id})
+
+
+@cache
+def _invitations() -> Select[str]:
+    return documents.documents(
         select(
             Project.id.label("project_id"),
             Project.name.label("project_name"),
@@ -83,7 +99,6 @@ async def invitations(session: AsyncSession, user_id: int) -> Sequence[Row[IntPk
             ProjectMember.permissions.label("guest_permissions"),
         )
         .join(ProjectMember, ProjectMember.project_id == Project.id)
-        .where(ProjectMember.user_id == user_id, ProjectMember.is_verified.is_(False))
+        .where(ProjectMember.user_id == USER, ProjectMember.is_verified.is_(False))
         .order_by(Project.name, Project.id)
     )
-    return (await session.execute(statement)).all()

@@ -1,7 +1,9 @@
 """Tasks, task groups and their activities."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from fractal_common.database.models import (
@@ -14,13 +16,18 @@ from fractal_common.database.models import (
     UserGroup,
     WorkflowTask,
 )
-from sqlalchemy import ColumnElement, exists, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ARRAY, TEXT, ColumnElement, Integer, Select, String, bindparam, cast, exists, func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import defer
 
-from fractal_jobs.queries.access import visible_groups
+from fractal_jobs.queries import documents
+from fractal_jobs.queries.access import RESOURCE, USER, visible_groups
 from fractal_jobs.queries.candidates import shared_since
 
+ACTIVITY_FIELDS = (
+    *("id", "user_id", "taskgroupv2_id", "timestamp_started", "timestamp_ended", "pkg_name", "version", "status"),
+    *("action", "log"),
+)
 SLIM = (
     defer(Task.args_schema_non_parallel),
     defer(Task.args_schema_parallel),
@@ -30,10 +37,28 @@ SLIM = (
 """What lists do not show is not loaded: argument schemas are the bulk of a task."""
 
 
-async def list_visible(session: AsyncSession, user_id: int, resource_id: int | None) -> Sequence[Task]:
-    groups = visible_groups(user_id, resource_id).with_only_columns(TaskGroup.id)
-    statement = select(Task).where(Task.taskgroupv2_id.in_(groups)).order_by(Task.id).options(*SLIM)
-    return list(await session.scalars(statement))
+SLIM_FIELDS = (
+    *("id", "name", "version", "is_core", "category", "modality", "authors", "tags", "input_types", "docs_info"),
+    "docs_link",
+)
+"""Of a task, what lists show."""
+FIELDS = (
+    *SLIM_FIELDS,
+    *("type", "command_non_parallel", "command_parallel", "meta_parallel", "meta_non_parallel", "output_types"),
+    *("args_schema_non_parallel", "args_schema_parallel", "args_schema_version", "taskgroupv2_id"),
+)
+
+
+async def list_visible(connection: AsyncConnection, user_id: int, resource_id: int | None) -> bytes:
+    """JSON array."""
+    return await documents.array(connection, _list_visible(), {"user_id": user_id, "resource_id": resource_id})
+
+
+@cache
+def _list_visible() -> Select[str]:
+    groups = visible_groups(USER, RESOURCE).with_only_columns(TaskGroup.id)
+    shown = [Task.__table__.c[name] for name in SLIM_FIELDS]
+    return documents.documents(select(*shown).where(Task.taskgroupv2_id.in_(groups)).order_by(Task.id))
 
 
 def in_use() -> ColumnElement[bool]:
@@ -41,31 +66,81 @@ def in_use() -> ColumnElement[bool]:
     return exists().where(Task.taskgroupv2_id == TaskGroup.id, WorkflowTask.task_id == Task.id)
 
 
+GROUP_FIELDS = (
+    *("id", "user_group_id", "origin", "pkg_name", "version", "python_version", "pixi_version", "path", "venv_path"),
+    *("archive_path", "pip_extras", "active", "timestamp_created", "timestamp_last_used"),
+)
+
+
+@dataclass(frozen=True)
+class VisibleGroup:
+    """What decides which of the groups of one package and version is shown, and what is shown of it (JSON)."""
+
+    user_id: int
+    user_group_id: int | None
+    pkg_name: str
+    version: str
+    shared_since: datetime | None
+    document: str
+
+
 async def groups(
-    session: AsyncSession, user_id: int, resource_id: int | None, *, only_active: bool, only_owner: bool
-) -> list[tuple[TaskGroup, str, bool, datetime | None]]:
-    """Visible groups with owner's e-mail, whether they are in use, and since when the user shares them."""
+    connection: AsyncConnection, user_id: int, resource_id: int | None, *, only_active: bool, only_owner: bool
+) -> list[VisibleGroup]:
+    """By name of the package, in the database's order of names."""
+    statement = _groups(only_active, only_owner)
+    rows = await connection.execute(statement, {"user_id": user_id, "resource_id": resource_id})
+    return [VisibleGroup(*row) for row in rows]
+
+
+@cache
+def _groups(only_active: bool, only_owner: bool) -> "Select[*tuple[Any, ...]]":
+    members = (
+        select(*(Task.__table__.c[name] for name in SLIM_FIELDS))
+        .where(Task.taskgroupv2_id == TaskGroup.id)
+        .order_by(Task.id)
+        .correlate(TaskGroup)
+    )
+    pins = (TaskGroup.pinned_package_versions_pre, TaskGroup.pinned_package_versions_post)
+    shown = select(
+        *(TaskGroup.__table__.c[name] for name in GROUP_FIELDS),
+        *(func.coalesce(each, text("'{}'::jsonb")).label(each.key) for each in pins),
+        User.email.label("user_email"),
+        in_use().label("in_use"),
+        documents.many(members).label("task_list"),
+    ).correlate(TaskGroup, User)
     statement = (
-        visible_groups(user_id, resource_id)
-        .add_columns(User.email, in_use(), shared_since(user_id))
+        visible_groups(USER, RESOURCE)
+        .with_only_columns(
+            TaskGroup.user_id,
+            TaskGroup.user_group_id,
+            TaskGroup.pkg_name,
+            TaskGroup.version,
+            shared_since(USER),
+            cast(documents.one(shown), TEXT),
+        )
         .join(User, User.id == TaskGroup.user_id)
         .order_by(TaskGroup.pkg_name, TaskGroup.id)
     )
     if only_active:
         statement = statement.where(TaskGroup.active.is_(True))
     if only_owner:
-        statement = statement.where(TaskGroup.user_id == user_id)
-    return [(row[0], row[1], row[2], row[3]) for row in await session.execute(statement)]
+        statement = statement.where(TaskGroup.user_id == USER)
+    return statement
 
 
 async def of_groups(session: AsyncSession, group_ids: Sequence[int], *, slim: bool) -> dict[int, list[Task]]:
-    statement = select(Task).where(Task.taskgroupv2_id.in_(group_ids)).order_by(Task.id)
-    if slim:
-        statement = statement.options(*SLIM)
     found: dict[int, list[Task]] = {group_id: [] for group_id in group_ids}
-    for task in await session.scalars(statement):
+    for task in await session.scalars(_of_groups(slim), {"group_ids": list(group_ids)}):
         found[task.taskgroupv2_id].append(task)
     return found
+
+
+@cache
+def _of_groups(slim: bool) -> Select[Task]:
+    group_ids = func.any(bindparam("group_ids", type_=ARRAY(Integer)))
+    statement = select(Task).where(Task.taskgroupv2_id == group_ids).order_by(Task.id)
+    return statement.options(*SLIM) if slim else statement
 
 
 async def owner_and_use(session: AsyncSession, group_id: int) -> tuple[str, bool]:
@@ -119,18 +194,25 @@ async def activity(session: AsyncSession, activity_id: int) -> TaskGroupActivity
     return await session.get(TaskGroupActivity, activity_id)
 
 
-async def activities(session: AsyncSession, user_id: int, filters: dict[str, Any]) -> Sequence[TaskGroupActivity]:
-    """`filters` may have id, taskgroupv2_id, status, action (equal), pkg_name (part of it), started_min."""
-    statement = select(TaskGroupActivity).where(TaskGroupActivity.user_id == user_id).order_by(TaskGroupActivity.id)
-    for name in ("id", "taskgroupv2_id", "status", "action"):
-        if filters.get(name) is not None:
-            statement = statement.where(getattr(TaskGroupActivity, name) == filters[name])
-    if filters.get("pkg_name") is not None:
-        pattern = f"%{str(filters['pkg_name']).lower()}%"
-        statement = statement.where(func.lower(TaskGroupActivity.pkg_name).like(pattern))
-    if filters.get("started_min") is not None:
-        statement = statement.where(TaskGroupActivity.timestamp_started >= filters["started_min"])
-    return list(await session.scalars(statement.options(defer(TaskGroupActivity.command))))
+async def activities(connection: AsyncConnection, user_id: int, filters: dict[str, Any]) -> bytes:
+    """JSON array. `filters` may have id, taskgroupv2_id, status, action (equal), pkg_name (part), started_min."""
+    given = {name: value for name, value in filters.items() if value is not None}
+    if "pkg_name" in given:
+        given["pkg_name"] = f"%{str(given['pkg_name']).lower()}%"
+    return await documents.array(connection, _activities(frozenset(given)), {"user_id": user_id, **given})
+
+
+@cache
+def _activities(filters: frozenset[str]) -> Select[str]:
+    columns = TaskGroupActivity.__table__.c
+    statement = select(*(columns[name] for name in ACTIVITY_FIELDS)).order_by(columns.id)
+    conditions = {
+        **{name: columns[name] == bindparam(name) for name in ("id", "taskgroupv2_id", "status", "action")},
+        "pkg_name": func.lower(columns.pkg_name).like(bindparam("pkg_name", type_=String)),
+        "started_min": columns.timestamp_started >= bindparam("started_min"),
+    }
+    chosen = [condition for name, condition in conditions.items() if name in filters]
+    return documents.documents(statement.where(columns.user_id == USER, *chosen))
 
 
 async def lock_group(session: AsyncSession, group: TaskGroup) -> bool:

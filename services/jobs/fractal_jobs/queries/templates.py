@@ -1,18 +1,18 @@
 """Workflow templates; lists never load what a template holds."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from fractal_common.database.base import IntPk
 from fractal_common.database.models import User, WorkflowTemplate
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, String, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from fractal_jobs.queries.access import is_member
+from fractal_jobs.queries.access import USER, Id, is_member
 
 
-def readable(user_id: int) -> ColumnElement[bool]:
+def readable(user_id: Id) -> ColumnElement[bool]:
     """The user owns the template, or it is shared with a group of the user."""
     return or_(WorkflowTemplate.user_id == user_id, is_member(user_id, WorkflowTemplate.user_group_id))
 
@@ -28,53 +28,69 @@ async def find(session: AsyncSession, template_id: int, user_id: int) -> tuple[W
     return None if row is None else (row[0], row[1], bool(row[2]))
 
 
-def _selected(user_id: int, filters: dict[str, Any]) -> Select[str, str, Sequence[IntPk], Sequence[IntPk]]:
-    """Groups of the readable templates that pass the filters."""
-    statement = (
-        select(
-            User.email,
-            WorkflowTemplate.name,
-            func.array_agg(aggregate_order_by(WorkflowTemplate.id, WorkflowTemplate.version.desc())),
-            func.array_agg(aggregate_order_by(WorkflowTemplate.version, WorkflowTemplate.version.desc())),
-        )
-        .join(User, User.id == WorkflowTemplate.user_id)
-        .where(readable(user_id))
-        .group_by(WorkflowTemplate.user_id, User.email, WorkflowTemplate.name)
-    )
-    conditions: dict[str, ColumnElement[bool]] = {
-        "template_id": WorkflowTemplate.id == filters["template_id"],
-        "is_owner": WorkflowTemplate.user_id == user_id,
-        "user_email": User.email == filters["user_email"],
-        "name": func.lower(WorkflowTemplate.name).like(f"%{(filters['name'] or '').lower()}%"),
-        "version": WorkflowTemplate.version == filters["version"],
-    }
-    return statement.where(*(condition for name, condition in conditions.items() if filters[name]))
-
-
 async def page(
-    session: AsyncSession, user_id: int, filters: dict[str, Any], *, offset: int, limit: int | None
-) -> tuple[int, Sequence[Row[str, str, Sequence[IntPk], Sequence[IntPk]]]]:
+    connection: AsyncConnection, user_id: int, filters: dict[str, Any], *, offset: int, limit: int | None
+) -> tuple[int, Sequence[Row[*tuple[Any, ...]]]]:
     """Number of groups, and some of them: owner's e-mail, name, ids and versions (newest first) of their templates.
 
     Groups are those templates that one user gave one name; the user's own come first. `filters` has template_id,
     is_owner, user_email, name (part of it) and version, each without effect if falsy.
     """
-    groups = _selected(user_id, filters)
-    total = await session.scalar(select(func.count()).select_from(groups.subquery()))
-    ordered = groups.order_by((WorkflowTemplate.user_id == user_id).desc(), User.email, WorkflowTemplate.name)
-    return total or 0, (await session.execute(ordered.offset(offset).limit(limit))).all()
+    given = {name: value for name, value in filters.items() if value}
+    if "name" in given:
+        given["name"] = f"%{given['name'].lower()}%"
+    values = {"user_id": user_id, **given}
+    page = _groups(frozenset(given)).offset(offset).limit(limit)
+    rows = (await connection.execute(page, values)).all()
+    if rows or not offset:
+        return (rows[0].total if rows else 0), rows
+    # Beyond the end there is no row to carry the count.
+    total = select(func.count()).select_from(_groups(frozenset(given)).subquery())
+    return await connection.scalar(total, values) or 0, rows
 
 
-async def owners(session: AsyncSession, user_id: int) -> Sequence[str]:
-    """E-mails of the owners of all readable templates."""
+@cache
+def _groups(filters: frozenset[str]) -> "Select[*tuple[Any, ...]]":
+    """Groups of the readable templates that pass the filters."""
     statement = (
+        select(
+            User.email,
+            WorkflowTemplate.name,
+            func.array_agg(aggregate_order_by(WorkflowTemplate.id, WorkflowTemplate.version.desc())).label("ids"),
+            func.array_agg(aggregate_order_by(WorkflowTemplate.version, WorkflowTemplate.version.desc())).label(
+                "versions"
+            ),
+            func.count().over().label("total"),
+        )
+        .join(User, User.id == WorkflowTemplate.user_id)
+        .where(readable(USER))
+        .group_by(WorkflowTemplate.user_id, User.email, WorkflowTemplate.name)
+        .order_by((WorkflowTemplate.user_id == USER).desc(), User.email, WorkflowTemplate.name)
+    )
+    conditions: dict[str, ColumnElement[bool]] = {
+        "template_id": WorkflowTemplate.id == bindparam("template_id"),
+        "is_owner": WorkflowTemplate.user_id == USER,
+        "user_email": User.email == bindparam("user_email"),
+        "name": func.lower(WorkflowTemplate.name).like(bindparam("name", type_=String)),
+        "version": WorkflowTemplate.version == bindparam("version"),
+    }
+    return statement.where(*(condition for name, condition in conditions.items() if name in filters))
+
+
+async def owners(connection: AsyncConnection, user_id: int) -> Sequence[str]:
+    """E-mails of the owners of all readable templates."""
+    return (await connection.scalars(_owners(), {"user_id": user_id})).all()
+
+
+@cache
+def _owners() -> Select[str]:
+    return (
         select(User.email)
         .join(WorkflowTemplate, WorkflowTemplate.user_id == User.id)
-        .where(readable(user_id))
+        .where(readable(USER))
         .distinct()
         .order_by(User.email)
     )
-    return (await session.scalars(statement)).all()
 
 
 async def exists(session: AsyncSession, user_id: int, name: str, version: int) -> bool:

@@ -1,12 +1,15 @@
 """Workflows and their tasks."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from fractal_common.database.models import Project, Task, TaskGroup, Workflow, WorkflowTask
-from sqlalchemy import Row, and_, case, exists, literal, or_, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Row, Select, and_, case, exists, literal, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from fractal_jobs.queries.access import is_member
+from fractal_jobs.queries import documents, projects
+from fractal_jobs.queries.access import PROJECT, is_member
+from fractal_jobs.queries.tasks import FIELDS
 
 NO_ACCESS = "Current user has no access to this task."
 NOT_ACTIVE = "Task is not active."
@@ -14,11 +17,41 @@ NOT_ACTIVE = "Task is not active."
 TaskRow = tuple[WorkflowTask, Task, str | None]
 
 
-async def list_of(session: AsyncSession, project_id: int) -> Sequence[Workflow]:
-    statement = (
-        select(Workflow).where(Workflow.project_id == project_id).order_by(Workflow.is_starred.desc(), Workflow.name)
+TASK_FIELDS = (
+    *("id", "workflow_id", "order", "meta_non_parallel", "meta_parallel", "args_non_parallel", "args_parallel"),
+    *("type_filters", "task_type", "task_id", "alias", "description"),
+)
+"""Of a workflow task, what lists show beside the task itself."""
+
+
+async def list_of(connection: AsyncConnection, project_id: int) -> bytes:
+    """JSON array of the project's workflows with their tasks."""
+    return await documents.array(connection, _list_of(), {"project_id": project_id})
+
+
+@cache
+def _list_of() -> Select[str]:
+    task = (
+        select(*(Task.__table__.c[name] for name in FIELDS))
+        .where(Task.id == WorkflowTask.task_id)
+        .correlate(WorkflowTask)
     )
-    return list(await session.scalars(statement))
+    tasks = (
+        select(*(WorkflowTask.__table__.c[name] for name in TASK_FIELDS), documents.one(task).label("task"))
+        .where(WorkflowTask.workflow_id == Workflow.id)
+        .order_by(WorkflowTask.order)
+        .correlate(Workflow)
+    )
+    project = select(*projects.fields()).where(Project.id == Workflow.project_id).correlate(Workflow)
+    return documents.documents(
+        select(
+            *Workflow.__table__.c,
+            documents.one(project).label("project"),
+            documents.many(tasks).label("task_list"),
+        )
+        .where(Workflow.project_id == PROJECT)
+        .order_by(Workflow.is_starred.desc(), Workflow.name)
+    )
 
 
 async def has_name(session: AsyncSession, project_id: int, name: str) -> bool:

@@ -7,14 +7,14 @@ from fractal_common.http.pagination import Page, Pagination
 from fractal_jobs.api.access import known_if_given
 from fractal_jobs.api.principals import Superuser
 from fractal_jobs.api.schemas.admin import AccountingQuery, AccountingQuerySlurm, AccountingRecordRead
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading
 from fractal_jobs.queries import accounting
 
 router = APIRouter(prefix="/accounting")
 
 
 @router.post("/", response_model=Page[AccountingRecordRead])
-async def query_accounting(pages: Pagination, principal: Superuser, session: Session, body: AccountingQuery) -> object:
+async def query_accounting(pages: Pagination, principal: Superuser, session: Reading, body: AccountingQuery) -> object:
     """`fractal_job_id` is accepted for the sake of clients; these records do not know their job."""
     total, rows = await accounting.records(
         session, pages, user_id=known_if_given(body.user_id), earliest=body.timestamp_min, latest=body.timestamp_max
@@ -23,7 +23,7 @@ async def query_accounting(pages: Pagination, principal: Superuser, session: Ses
 
 
 @router.post("/slurm/")
-async def query_slurm_accounting(principal: Superuser, session: Session, body: AccountingQuerySlurm) -> object:
+async def query_slurm_accounting(principal: Superuser, session: Reading, body: AccountingQuerySlurm) -> object:
     """Ids of SLURM jobs, in one list."""
     found = await accounting.slurm_job_ids(
         session,

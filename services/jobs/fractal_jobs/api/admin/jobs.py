@@ -17,7 +17,7 @@ from fractal_jobs.api.principals import Superuser
 from fractal_jobs.api.responses import empty
 from fractal_jobs.api.schemas.admin import JobUpdate
 from fractal_jobs.api.schemas.jobs import JobRead
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.domain.states import JobState, is_final, move
 from fractal_jobs.queries import abandoning, events, executions, jobs, jobsearch, units
 from fractal_jobs.queries.jobsearch import JobFilters
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/job")
 async def list_jobs(
     pages: Pagination,
     principal: Superuser,
-    session: Session,
+    session: Reading,
     id: int | None = None,
     resource_id: int | None = None,
     project_owner_id: int | None = None,
@@ -61,7 +61,7 @@ async def list_jobs(
 
 
 @router.get("/{job_id}/", response_model=JobRead)
-async def read_job(principal: Superuser, session: Session, job_id: PathId, show_tmp_logs: bool = False) -> object:
+async def read_job(principal: Superuser, session: Reading, job_id: PathId, show_tmp_logs: bool = False) -> object:
     job = await _job(session, job_id)
     answer = JobRead.model_validate(job)
     if show_tmp_logs and job.status == RunStatus.SUBMITTED:
@@ -112,7 +112,7 @@ async def stop_job(principal: Superuser, session: Session, job_id: PathId) -> ob
 
 @router.get("/{job_id}/download/", response_class=StreamingResponse)
 async def download_job(
-    principal: Superuser, session: Session, job_id: PathId, cluster: Annotated[Agents, Depends(agents)]
+    principal: Superuser, session: Reading, job_id: PathId, cluster: Annotated[Agents, Depends(agents)]
 ) -> StreamingResponse:
     job = await _job(session, job_id)
     return await job_archive(cluster, await jobsearch.resource_id(session, job.id), job)

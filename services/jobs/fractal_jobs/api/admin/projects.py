@@ -7,7 +7,7 @@ from fractal_jobs.api.access import PathId, known, known_if_given
 from fractal_jobs.api.principals import Principal, Superuser
 from fractal_jobs.api.responses import empty
 from fractal_jobs.api.schemas.admin import LinkUserProjectRead, ProjectReadSuperuser
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.domain.paths import is_below
 from fractal_jobs.queries import ownership, principals, projects, sharing
 
@@ -18,7 +18,7 @@ router = APIRouter()
 async def list_projects(
     pages: Pagination,
     principal: Superuser,
-    session: Session,
+    session: Reading,
     project_id: int | None = None,
     name: str | None = None,
     user_email: str | None = None,
@@ -72,7 +72,7 @@ async def transfer_project(principal: Superuser, session: Session, project_id: P
 async def list_members(
     pages: Pagination,
     principal: Superuser,
-    session: Session,
+    session: Reading,
     user_id: int | None = None,
     project_id: int | None = None,
     project_name: str | None = None,

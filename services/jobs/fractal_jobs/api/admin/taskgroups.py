@@ -16,7 +16,7 @@ from fractal_jobs.api.responses import empty
 from fractal_jobs.api.schemas.admin import TaskGroupReadSuperuser
 from fractal_jobs.api.schemas.tasks import TaskGroupActivityRead, TaskGroupUpdate
 from fractal_jobs.api.taskgroups import view, whole
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.queries import coretasks, groupsearch, tasks
 from fractal_jobs.queries.groupsearch import GroupFilters
 
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/task-group")
 async def list_activities(
     pages: Pagination,
     principal: Superuser,
-    session: Session,
+    session: Reading,
     task_group_activity_id: int | None = None,
     user_id: int | None = None,
     taskgroupv2_id: int | None = None,
@@ -54,7 +54,7 @@ async def list_activities(
 async def list_task_groups(
     pages: Pagination,
     principal: Superuser,
-    session: Session,
+    session: Reading,
     task_group_id: int | None = None,
     user_id: int | None = None,
     user_group_id: int | None = None,
@@ -88,7 +88,7 @@ async def list_task_groups(
 
 
 @router.get("/{task_group_id}/", response_model=TaskGroupReadSuperuser)
-async def read_task_group(principal: Superuser, session: Session, task_group_id: PathId) -> object:
+async def read_task_group(principal: Superuser, session: Reading, task_group_id: PathId) -> object:
     group = await groupsearch.read(session, known(task_group_id))
     if group is None:
         raise HTTPException(404, f"TaskGroup {task_group_id} not found")

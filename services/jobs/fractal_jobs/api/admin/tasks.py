@@ -12,7 +12,7 @@ from fractal_jobs.api.access import MAX_ID, known_if_given
 from fractal_jobs.api.principals import Superuser
 from fractal_jobs.api.responses import empty
 from fractal_jobs.api.schemas.admin import TaskInfo
-from fractal_jobs.api.transactions import Session
+from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.queries import coretasks, tasksearch
 
 router = APIRouter(prefix="/task")
@@ -24,7 +24,7 @@ TaskIds = Annotated[ListUniqueNonNegativeInt, Field(min_length=1), Body()]
 async def list_tasks(
     pages: Pagination,
     principal: Superuser,
-    session: Session,
+    session: Reading,
     id: int | None = None,
     version: str | None = None,
     name: str | None = None,
