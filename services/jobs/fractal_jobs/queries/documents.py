@@ -8,14 +8,17 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import JSON, TEXT, ColumnElement, DateTime, Select, Subquery, cast, column, func, select
+from sqlalchemy import JSON, TEXT, ColumnElement, DateTime, Select, Subquery, column, func, select
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import Compiled
 
 
 async def array(connection: AsyncConnection, statement: Select[str], parameters: Mapping[str, Any]) -> bytes:
-    """A JSON array of what `documents` selects. `statement` is kept: it is to be one that is made once."""
+    """A JSON array of what `documents` selects.
+
+    `statement` is kept: it is to be one that is made once. `parameters` are plain values (numbers, texts, times).
+    """
     compiled = _compiled(statement, connection.dialect)
     rows = await connection.exec_driver_sql(str(compiled), compiled.construct_params(dict(parameters)))
     return f"[{','.join(rows.scalars())}]".encode()
@@ -28,7 +31,7 @@ def _compiled(statement: Select[str], dialect: Dialect) -> Compiled:
 
 def documents(rows: "Select[*tuple[Any, ...]]") -> Select[str]:
     """A JSON object a row, in the order of `rows`; times are written as `datetime.isoformat` does, in UTC."""
-    return select(cast(_object(), TEXT)).select_from(_shown(rows))
+    return select(_object().cast(TEXT)).select_from(_shown(rows))
 
 
 def one(rows: "Select[*tuple[Any, ...]]") -> ColumnElement[Any]:
