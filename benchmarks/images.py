@@ -113,19 +113,19 @@ def main() -> int:
                 ratio = statistics.median(milliseconds(call)) / before[name]
                 report.figure(f"{name}: {ratio:4.2f} of the time without", ratio, LIST_RATIO_BUDGET, "")
             small, _ = imported(server, project, 10_000)
-            zarr_dir = server.call("GET", f"{datasets}/{small}/")["zarr_dir"]
-            post = f"{datasets}/{small}/images/"
-            report.measure(
-                "one image into 10000",
-                lambda: server.call("POST", post, image(zarr_dir, next(numbers))),
-                POST_BUDGET_MS,
-            )
+            for name, written in (("10000", small), (str(options.images), dataset)):
+                zarr_dir = server.call("GET", f"{datasets}/{written}/")["zarr_dir"]
+                post = f"{datasets}/{written}/images/"
 
-            def written_and_read() -> None:
-                server.call("POST", post, image(zarr_dir, next(numbers)))
-                server.call("POST", f"{datasets}/{small}/images/query/", None, page_size=100)
+                def write(post: str = post, zarr_dir: str = zarr_dir) -> None:
+                    server.call("POST", post, image(zarr_dir, next(numbers)))
 
-            report.measure("one image into 10000, then a page", written_and_read, QUERY_BUDGET_MS)
+                def write_and_read(post: str = post, write: Callable[[], None] = write) -> None:
+                    write()
+                    server.call("POST", f"{post}query/", None, page_size=100)
+
+                report.measure(f"one image into {name}", write, POST_BUDGET_MS)
+                report.measure(f"one image into {name}, then a page", write_and_read, QUERY_BUDGET_MS)
         finally:
             stack(home, "down")
     return 1 if report.missed else 0

@@ -92,7 +92,11 @@ def test_jobs(server: Server, user: Person) -> None:
     project, dataset, workflow = user.api.prepared(server.folder, task, images=2)
     base = f"/api/v2/project/{project}"
     ids = {"workflow_id": workflow, "dataset_id": dataset}
-    body = {"worker_init": DIFFICULT, "attribute_filters": {"well": [DIFFICULT, "A"], "n": [1, 2]}, "type_filters": {"3D": False}}
+    body = {
+        "worker_init": DIFFICULT,
+        "attribute_filters": {"well": [DIFFICULT, "A"], "n": [1, 2]},
+        "type_filters": {"3D": False},
+    }
     first = user.api.post(f"{base}/job/submit/", body, 202, **ids)["id"]
     user.api.finished(project, first)
     second = user.api.submit(project, dataset, workflow)

@@ -1,5 +1,7 @@
 """`/dataset/`: datasets, their export and import."""
 
+from json import dumps
+
 from fastapi import APIRouter, HTTPException
 from fractal_common.database.models import Dataset, Project
 from fractal_common.http.pagination import Page, Pagination
@@ -8,7 +10,7 @@ from pydantic import TypeAdapter
 from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, WRITE, PathId
 from fractal_jobs.api.principals import Guest, Principal, Writer
-from fractal_jobs.api.responses import empty
+from fractal_jobs.api.responses import empty, json
 from fractal_jobs.api.schemas.projects import (
     DatasetCreate,
     DatasetExport,
@@ -108,17 +110,9 @@ async def _star(
 @router.get("/project/{project_id}/dataset/{dataset_id}/export/", response_model=DatasetExport)
 async def export_dataset(principal: Guest, session: Reading, project_id: PathId, dataset_id: PathId) -> object:
     _, dataset = await access.dataset(session, principal, project_id, dataset_id, READ)
-    rows = await images.load(session, dataset.id)
-    return DatasetExport(
-        name=dataset.name,
-        zarr_dir=dataset.zarr_dir,
-        images=[
-            SingleImage.model_construct(
-                zarr_url=row.zarr_url, origin=row.origin, attributes=dict(row.attributes), types=dict(row.types)
-            )
-            for row in rows
-        ],
-    )
+    listed = await images.documents_of(await session.connection(), dataset.id)
+    head = dumps({"name": dataset.name, "zarr_dir": dataset.zarr_dir})
+    return json(b'%b,"images":%b}' % (head[:-1].encode(), listed))
 
 
 @router.post("/project/{project_id}/dataset/import/", response_model=DatasetRead, status_code=201)

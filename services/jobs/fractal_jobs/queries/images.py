@@ -3,16 +3,45 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from fractal_common.database.models import DatasetImage, HistoryImageCache
 from fractal_common.http.pagination import MAX_OFFSET
-from sqlalchemy import TEXT, ColumnElement, ScalarSelect, and_, cast, delete, func, literal, select, text, update
+from sqlalchemy import (
+    TEXT,
+    ColumnElement,
+    Integer,
+    ScalarSelect,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from fractal_jobs.domain.images import Image
+from fractal_jobs.queries import documents, imagesummaries
 from fractal_jobs.queries.imagesummaries import Summary
+
+
+async def documents_of(connection: AsyncConnection, dataset_id: int) -> bytes:
+    """The whole list as a JSON array, in its order."""
+    return await documents.array(connection, _documents_of(), {"dataset_id": dataset_id})
+
+
+@cache
+def _documents_of() -> Select[str]:
+    image = select(DatasetImage.zarr_url, DatasetImage.origin, DatasetImage.attributes, DatasetImage.types)
+    image = image.where(DatasetImage.dataset_id == bindparam("dataset_id", type_=Integer))
+    return documents.documents(image.order_by(DatasetImage.id))
 
 
 async def load(session: AsyncSession, dataset_id: int) -> list[Image]:
@@ -78,8 +107,9 @@ IMPORT = text(
 
 
 async def import_all(session: AsyncSession, dataset_id: int, images: str) -> None:
-    """A JSON list of images, into an empty dataset; URLs may repeat."""
+    """A JSON list of images, into a dataset that is made in this transaction; URLs may repeat."""
     await session.execute(IMPORT, {"dataset_id": dataset_id, "images": images})
+    await imagesummaries.make_first(session, dataset_id)
 
 
 @dataclass(frozen=True)
@@ -91,7 +121,11 @@ class Filters:
     zarr_url: str | None = None
 
     def conditions(self, dataset_id: int) -> ColumnElement[bool]:
-        found: list[ColumnElement[bool]] = [DatasetImage.dataset_id == dataset_id]
+        found: list[ColumnElement[bool]] = []
+        if not self.attributes:
+            # Else the terms name the dataset, and the planner is not led to read all of it: of a dataset that was
+            # imported a moment ago it believes that it is small.
+            found.append(DatasetImage.dataset_id == dataset_id)
         if self.zarr_url is not None:
             found.append(DatasetImage.zarr_url == self.zarr_url)
         for key, value in self.types.items():
@@ -103,6 +137,9 @@ class Filters:
             found.append(TERMS.bool_op("@>")(func.any(cast(literal(terms, ARRAY(TEXT)), ARRAY(JSONB)))))
         return and_(*found)
 
+
+# An order that no index has: few images match filters, and a walk through all others to find them in order is long.
+IN_ORDER = DatasetImage.id + 0
 
 # What the index of filters has: the attributes of an image, below the id of its dataset.
 TERMS = func.jobs.image_terms(DatasetImage.dataset_id, DatasetImage.attributes, type_=JSONB)
@@ -136,7 +173,7 @@ async def page(
     statement = (
         select(DatasetImage.zarr_url, DatasetImage.origin, DatasetImage.attributes, DatasetImage.types)
         .where(condition)
-        .order_by(DatasetImage.id)
+        .order_by(IN_ORDER if filters.attributes else DatasetImage.id)
         .offset(min((page - 1) * (page_size or 0), MAX_OFFSET))
         .limit(page_size)
     )

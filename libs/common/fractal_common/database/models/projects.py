@@ -94,7 +94,7 @@ class DatasetImage(Base):
 
 
 class ImageSummary(Base):
-    """What pages show of a whole image list, as it was in `snapshot`; looked at only while nothing changed since."""
+    """What pages show of a whole image list, as it was in `snapshot`; notes of changes tell what came since."""
 
     __tablename__ = "datasetimagesummary"
     __table_args__ = SCHEMA
@@ -106,10 +106,12 @@ class ImageSummary(Base):
     """Distinct values of each attribute, sorted."""
     types: Mapped[list[Any]] = mapped_column(JSON)
     """Every combination of types that occurs, and how many images have it."""
+    counts: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """`attributes`: how many images have each value; `snapshot`: the one that these numbers are of."""
 
 
 class ImageChange(Base):
-    """A transaction that changed an image list; removed once a summary has seen it."""
+    """A statement that changed an image list, written down by a trigger; removed once a summary has seen it."""
 
     __tablename__ = "datasetimagechange"
     __table_args__ = SCHEMA
@@ -117,3 +119,7 @@ class ImageChange(Base):
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     dataset_id: Mapped[int] = mapped_column(ForeignKey("jobs.datasetv2.id", ondelete="CASCADE"), index=True)
     transaction: Mapped[str] = mapped_column(server_default=text("pg_current_xact_id()::text"))
+    number: Mapped[int] = mapped_column(server_default=text("0"))
+    """Images that came, less those that went."""
+    kinds: Mapped[list[Any] | None] = mapped_column(JSONB)
+    """Triples of attributes, types and the number of images with them that came (or, negative, went); None if many."""
