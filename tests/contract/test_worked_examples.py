@@ -28,8 +28,9 @@ def test_the_log_of_a_job(flow: Any) -> None:
     group = one.api.get(f"/api/v2/task-group/{task['taskgroupv2_id']}/")
     label = f"('First', '{task['name']}', {group['pkg_name']} {group['version']})"
     where = f'workflow "w"; more logs at {job["working_dir"]}/workflow.log'
-    profile = one.database.execute("SELECT name, username FROM jobs.profile").fetchone()
-    resource = one.database.execute("SELECT name FROM jobs.resource").fetchone()
+    # Others of this server's tests have made resources and profiles as well: the first ones are everybody's.
+    profile = one.database.execute("SELECT name, username FROM jobs.profile ORDER BY id").fetchone()
+    resource = one.database.execute("SELECT name FROM jobs.resource ORDER BY id").fetchone()
     assert lines == [
         f"INFO - Start execution of {where}",
         f"DEBUG - Resource name: {resource[0]}",
@@ -66,7 +67,9 @@ def test_type_filters_flow_from_task_to_task(flow: Any) -> None:
     third = three | {"third": True}
     flat = {"is_3D": False}
     assert one.types() == {"a": third, "b": third, "c": {}, "a_mip": flat, "b_mip": flat}
-    runs = one.database.execute("SELECT num_available_images FROM jobs.historyrun WHERE dataset_id = %s", [one.dataset])
+    runs = one.database.execute(
+        "SELECT num_available_images FROM jobs.historyrun WHERE dataset_id = %s ORDER BY id", [one.dataset]
+    )
     assert [count for (count,) in runs] == [2, 3, 2]
 
 

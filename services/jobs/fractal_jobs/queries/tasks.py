@@ -63,7 +63,8 @@ def _list_visible() -> Select[str]:
 
 def in_use() -> ColumnElement[bool]:
     """Condition on TaskGroup: some workflow, of anybody, has one of its tasks."""
-    return exists().where(Task.taskgroupv2_id == TaskGroup.id, WorkflowTask.task_id == Task.id)
+    used = exists().where(Task.taskgroupv2_id == TaskGroup.id, WorkflowTask.task_id == Task.id)
+    return used.correlate(TaskGroup)
 
 
 GROUP_FIELDS = (
