@@ -16,7 +16,7 @@ EXPLAINED: list[tuple[str, str, str]] = [
     (ANYWHERE, r"\.status: 500, ours [24]\d\d", FAILS),
     (ANYWHERE, r"\.body: 'Internal Server Error', ours \{.*", FAILS),
     (ANYWHERE, r"\.headers\.content-type: 'text/plain; charset=utf-8', ours 'application/json'", FAILS),
-    (r".* null", r"\.body\.detail\[0\]\.(msg|type): .*(missing|Field required).*", FASTAPI),
+    (r".* null", r"\.body\.detail\[\d\]\.(msg|type): .*(missing|Field required).*", FASTAPI),
     (r".*\\x00.*", ANYWHERE, NUL),
     (
         ".* POST /project/.jp/job/submit/ .*'first_task_index': '.*",
@@ -24,9 +24,13 @@ EXPLAINED: list[tuple[str, str, str]] = [
         "indices are numbers, also when sent as texts",
     ),
     (".* /api/settings/database/.*", r"\.body\.POSTGRES_DB: .*", "each has its database"),
-    (".* GET /auth/current-user/allowed-viewer-paths/", r"\.body\[.*", "the order of viewer paths is free"),
     (".* DELETE /admin/v2/resource/.*", ".*IntegrityError.*", "the database's own words, without the statement"),
-    (".*/job/98765/stop/.*", ANYWHERE, "jobs of local resources can be stopped"),
+    (
+        ".* (PUT|DELETE|PATCH) /project/98765/(job/submit|workflow/import|workflow/import-from-template)/",
+        r"\.headers\.allow: 'GET', ours 'POST'",
+        "of two routes that match, one is named",
+    ),
+    (".*/job/[^/]*/stop/.*", ANYWHERE, "jobs of local resources can be stopped"),
     (".* GET /dataset/ with None", ANYWHERE, "an invitation that was not accepted shows no datasets"),
     (
         ".* POST /workflow-template/import/ reserved argument",

@@ -16,7 +16,7 @@ FILLED = {"json", "params", "data"}
 POLL_S = 0.1
 PASSWORD = "a password of a difference"
 """Everybody's."""
-ANY_ORDER = ("/auth/users/", "/task-group/activity/", "/images/non-processed/")
+ANY_ORDER = ("/auth/users/", "/task-group/activity/", "/images/non-processed/", "/allowed-viewer-paths/")
 """Ends of paths of lists that the reference has in no order."""
 
 

@@ -19,6 +19,7 @@ SKIPPED = {"/auth/token/logout/"}
 
 def run(pair: Pair) -> None:
     document = pair.theirs.people["admin"].get("/openapi.json").json()
+    methods(pair, document)
     for method, path, operation in operations(document):
         if path in SKIPPED or not operation.get("security"):
             continue
@@ -36,3 +37,29 @@ def run(pair: Pair) -> None:
         unreadable = {one["name"]: "?" for one in operation.get("parameters", []) if one["in"] == "query"}
         wrong = {"json": ["?"]} if "requestBody" in operation else {}
         pair.call(who, method, re.sub(r"\{\w+\}", "x", sent), params=unreadable, note="unreadable", **wrong)
+        for note, number in (
+            ("negative", "-1"),
+            ("as a float", "98765.0"),
+            ("padded", " 98765 "),
+            ("large", "4294967296"),
+        ):
+            if "{" in path:
+                url = re.sub(r"\{\w+\}", number, sent)
+                pair.call(who, method, url, params=query, note=f"ids {note}", **body)
+        if "application/json" in operation.get("requestBody", {}).get("content", {}):
+            for note, content in (("null", b"null"), ("cut off", b'{"a":'), ("empty", b""), ("number", b"1")):
+                as_json = {"content": content, "headers": {"content-type": "application/json"}}
+                pair.call(who, method, missing, params=query, note=f"body {note}", **as_json)
+                pair.call("nobody", method, missing, params=query, note=f"body {note}", **as_json)
+            pair.call(who, method, missing, params=query, note="body of no type", content=b"{}")
+
+
+def methods(pair: Pair, document: dict[str, Any]) -> None:
+    """Other methods than a path has, and the path without its last slash."""
+    for path, item in document["paths"].items():
+        sent = re.sub(r"\{\w+\}", MISSING, path.removeprefix("/api/v2"))
+        for method in ("PUT", "DELETE", "PATCH", "GET", "POST"):
+            if method.lower() not in item:
+                pair.call("nobody", method, sent)
+        method = next(one for one in ("get", "post", "patch", "put", "delete") if one in item).upper()
+        pair.call("nobody", method, sent.removesuffix("/"), params={"a": "1 2"}, note="without slash")
