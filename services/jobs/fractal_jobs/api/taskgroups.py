@@ -23,8 +23,8 @@ from fractal_jobs.api.schemas.tasks import (
 from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.domain.candidates import Preference, preference
 from fractal_jobs.domain.names import version_key
-from fractal_jobs.queries import tasks
-from fractal_jobs.queries.tasks import VisibleGroup
+from fractal_jobs.queries import grouplists, tasks
+from fractal_jobs.queries.grouplists import VisibleGroup
 
 router = APIRouter(prefix="/task-group")
 
@@ -56,7 +56,7 @@ async def list_task_groups(
 ) -> Response:
     """Pairs of package name and its versions, newest first; one group a version."""
     async with data.readers.connect() as connection:
-        found = await tasks.groups(
+        found = await grouplists.visible(
             connection, principal.id, principal.resource_id, only_active=only_active, only_owner=only_owner
         )
         default = await access.default_group(connection)
