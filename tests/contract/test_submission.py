@@ -157,3 +157,16 @@ def test_the_account_of_a_job_is_the_first_unless_given(server: Server, user: Pe
         user.api.finished(ids[0], job["id"])
     refused = {"detail": "SLURM account 'third' is not among those available to the current user"}
     assert submit(user, ids, {"slurm_account": "third"}) == refused
+
+
+def test_groups_of_tasks_in_the_range_were_used_at_the_start_of_the_job(
+    user: Person, tasks: list[dict[str, Any]], ids: Ids
+) -> None:
+    def used() -> list[str]:
+        paths = [f"/api/v2/task-group/{task['taskgroupv2_id']}/" for task in tasks]
+        return [user.api.get(path)["timestamp_last_used"] for path in paths]
+
+    before = used()
+    job = submit(user, ids, {"first_task_index": 1, "last_task_index": 1}, 202)
+    assert used() == [before[0], job["start_timestamp"], before[2]]
+    user.api.finished(ids[0], job["id"])
