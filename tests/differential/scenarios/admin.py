@@ -212,6 +212,8 @@ def groups(pair: Pair) -> None:
     pair.call("admin", "POST", f"{one}delete/", note="in use")
     pair.call("admin", "POST", f"{one}deactivate/")
     pair.call("admin", "POST", f"{one}deactivate/", note="inactive")
+    for kind in ("pip", "pixi"):
+        pair.call("admin", "POST", f"{one}reset/{kind}/", json={}, note="of no package")
     pair.call("admin", "POST", f"{one}reactivate/")
     pair.call("admin", "POST", "/admin/v2/task-group/$ag2/delete/", save="deletion")
     pair.wait("u1", "/task-group/activity/$deletion/")

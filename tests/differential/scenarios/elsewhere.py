@@ -23,6 +23,12 @@ def run(pair: Pair) -> None:
     pair.call("mover", "POST", "/task/", json=task, save="mt1")
     pair.call("mover", "POST", "/task/", json=task | {"version": "2"}, save="mt2")
     pair.call("mover", "POST", "/project/$mp/workflow/$mw/wftask/", json=[{"task_id": "$mt1"}], save="mwt")
+    pair.call("mover", "POST", "/project/$mp/workflow/$mw/wftask/", json=[{"task_id": "$m_single"}], save="mws")
+    query = {"workflow_task_id": "$mws", "task_id": "$m_single"}
+    for body in ({"args_parallel": {}}, {"args_parallel": None}, {"args_non_parallel": {"a": 1}}):
+        path = "/project/$mp/workflow/$mw/wftask/replace-task/"
+        pair.call("mover", "POST", path, params=query, json=body, note=str(body))
+    pair.call("mover", "DELETE", "/project/$mp/workflow/$mw/wftask/$mws/")
     directories(pair)
     moved(pair)
     invalid(pair)
