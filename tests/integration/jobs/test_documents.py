@@ -24,7 +24,9 @@ async def written(settings: DatabaseSettings, rows: Any, **parameters: Any) -> A
     database = Database.connect(settings, process="test")
     try:
         async with database.readers.connect() as connection:
-            return json.loads(await documents.array(connection, documents.documents(rows), parameters))
+            return [
+                json.loads(each) for each in await documents.read(connection, documents.documents(rows), parameters)
+            ]
     finally:
         await database.close()
 

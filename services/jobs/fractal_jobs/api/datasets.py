@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, WRITE, PathId
 from fractal_jobs.api.principals import Guest, Principal, Writer
-from fractal_jobs.api.responses import empty, json
+from fractal_jobs.api.responses import JsonArray, empty
 from fractal_jobs.api.schemas.projects import (
     DatasetCreate,
     DatasetExport,
@@ -111,8 +111,9 @@ async def _star(
 async def export_dataset(principal: Guest, session: Reading, project_id: PathId, dataset_id: PathId) -> object:
     _, dataset = await access.dataset(session, principal, project_id, dataset_id, READ)
     listed = await images.documents_of(await session.connection(), dataset.id)
-    head = dumps({"name": dataset.name, "zarr_dir": dataset.zarr_dir})
-    return json(b'%b,"images":%b}' % (head[:-1].encode(), listed))
+    whole = dumps({"name": dataset.name, "zarr_dir": dataset.zarr_dir, "images": []})
+    before, after = whole[:-2], whole[-2:]
+    return JsonArray(listed, before=before, after=after)
 
 
 @router.post("/project/{project_id}/dataset/import/", response_model=DatasetRead, status_code=201)

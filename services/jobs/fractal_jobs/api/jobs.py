@@ -12,7 +12,7 @@ from fractal_jobs.api.access import EXECUTE, READ, PathId
 from fractal_jobs.api.agents import Agents, agents
 from fractal_jobs.api.downloads import job_archive
 from fractal_jobs.api.principals import Data, Guest, Writer
-from fractal_jobs.api.responses import empty, json
+from fractal_jobs.api.responses import JsonArray, empty
 from fractal_jobs.api.schemas.jobs import JobRead, JobReadWithStatuses
 from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.queries import jobs, workflows
@@ -27,19 +27,19 @@ def _read(job: Job) -> dict[str, Any]:
 @router.get("/job/", response_model=list[JobRead])
 async def list_my_jobs(principal: Guest, data: Data, log: bool = True) -> object:
     async with data.readers.connect() as connection:
-        return json(await jobs.list_of(connection, "user", principal.id, with_log=log))
+        return JsonArray(await jobs.list_of(connection, "user", principal.id, with_log=log))
 
 
 @router.get("/project/{project_id}/job/", response_model=list[JobRead])
 async def list_project_jobs(principal: Guest, session: Reading, project_id: PathId, log: bool = True) -> object:
     project, _ = await access.project(session, principal, project_id, READ)
-    return json(await jobs.list_of(await session.connection(), "project", project.id, with_log=log))
+    return JsonArray(await jobs.list_of(await session.connection(), "project", project.id, with_log=log))
 
 
 @router.get("/project/{project_id}/workflow/{workflow_id}/job/", response_model=list[JobRead])
 async def list_workflow_jobs(principal: Guest, session: Reading, project_id: PathId, workflow_id: PathId) -> object:
     _, workflow = await access.workflow(session, principal, project_id, workflow_id, READ)
-    return json(await jobs.list_of(await session.connection(), "workflow", workflow.id, with_log=True))
+    return JsonArray(await jobs.list_of(await session.connection(), "workflow", workflow.id, with_log=True))
 
 
 @router.get("/project/{project_id}/job/{job_id}/", response_model=JobRead)

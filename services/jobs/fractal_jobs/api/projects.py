@@ -7,7 +7,7 @@ from fractal_jobs.api import access
 from fractal_jobs.api.access import EXECUTE, READ, WRITE, PathId
 from fractal_jobs.api.principals import Data, Guest, Writer
 from fractal_jobs.api.profiles import validated
-from fractal_jobs.api.responses import empty, json
+from fractal_jobs.api.responses import JsonArray, empty
 from fractal_jobs.api.schemas.projects import ProjectCreate, ProjectRead, ProjectUpdate
 from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.queries import projects
@@ -18,7 +18,7 @@ router = APIRouter()
 @router.get("/project/", response_model=list[ProjectRead])
 async def list_projects(principal: Guest, data: Data, is_owner: bool = True) -> object:
     async with data.readers.connect() as connection:
-        return json(await projects.list_of(connection, principal.id, is_owner=is_owner))
+        return JsonArray(await projects.list_of(connection, principal.id, is_owner=is_owner))
 
 
 @router.post("/project/", response_model=ProjectRead, status_code=201)

@@ -9,7 +9,7 @@ from pydantic import EmailStr
 
 from fractal_jobs.api.access import PathId, known
 from fractal_jobs.api.principals import Data, Guest, Principal, Writer
-from fractal_jobs.api.responses import empty, json
+from fractal_jobs.api.responses import JsonArray, empty
 from fractal_jobs.api.schemas.sharing import (
     ProjectAccessRead,
     ProjectGuestCreate,
@@ -31,7 +31,7 @@ async def list_invitations(principal: Guest, data: Data) -> object:
     if principal.user.is_guest:
         return []
     async with data.readers.connect() as connection:
-        return json(await sharing.invitations(connection, principal.id))
+        return JsonArray(await sharing.invitations(connection, principal.id))
 
 
 @router.get("/{project_id}/guest/", response_model=list[ProjectGuestRead])
@@ -40,7 +40,7 @@ async def list_guests(principal: Guest, data: Data, project_id: PathId) -> objec
         guests = await sharing.guests(connection, known(project_id), principal.id)
     if guests is None:
         raise HTTPException(403, NOT_OWNER)
-    return json(guests)
+    return guests
 
 
 @router.post("/{project_id}/guest/", status_code=201)

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime
 from fractal_jobs.api import access, duplicates
 from fractal_jobs.api.access import PathId, known, known_if_given
 from fractal_jobs.api.principals import Data, Guest, Writer
-from fractal_jobs.api.responses import json
+from fractal_jobs.api.responses import JsonArray
 from fractal_jobs.api.schemas.tasks import (
     TaskGroupActivityRead,
     TaskGroupRead,
@@ -75,7 +75,7 @@ async def list_task_groups(
     for name, versions in chosen.items():
         newest_first = sorted(versions.values(), key=lambda group: version_key(group.version), reverse=True)
         pairs.append(f"[{dumps(name)},[{','.join(group.document for group in newest_first)}]]")
-    return json(f"[{','.join(pairs)}]".encode())
+    return JsonArray(pairs)
 
 
 @router.get("/activity/", response_model=list[TaskGroupActivityRead])
@@ -98,7 +98,7 @@ async def list_activities(
         "started_min": timestamp_started_min,
     }
     async with data.readers.connect() as connection:
-        return json(await tasks.activities(connection, principal.id, filters))
+        return JsonArray(await tasks.activities(connection, principal.id, filters))
 
 
 @router.get("/activity/{task_group_activity_id}/", response_model=TaskGroupActivityRead)

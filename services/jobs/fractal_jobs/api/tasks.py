@@ -10,7 +10,7 @@ from fractal_jobs.api import access, duplicates
 from fractal_jobs.api.access import PathId
 from fractal_jobs.api.principals import Data, Guest, Writer
 from fractal_jobs.api.profiles import validated
-from fractal_jobs.api.responses import json
+from fractal_jobs.api.responses import JsonArray
 from fractal_jobs.api.schemas.tasks import TaskRead, TaskReadSlim, TaskUpdate
 from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.domain.tasks import TaskCreate
@@ -25,7 +25,7 @@ FIXED_FOR_PACKAGES = ("command_parallel", "command_non_parallel", "input_types",
 @router.get("/", response_model=list[TaskReadSlim])
 async def list_tasks(principal: Guest, data: Data) -> object:
     async with data.readers.connect() as connection:
-        return json(await tasks.list_visible(connection, principal.id, principal.resource_id))
+        return JsonArray(await tasks.list_visible(connection, principal.id, principal.resource_id))
 
 
 @router.get("/{task_id}/", response_model=TaskRead)

@@ -9,7 +9,7 @@ from fractal_common.database.models import Project, Task, Workflow
 from fractal_jobs.api import access
 from fractal_jobs.api.access import READ, WRITE, PathId
 from fractal_jobs.api.principals import Guest, Principal, Writer
-from fractal_jobs.api.responses import empty, json
+from fractal_jobs.api.responses import JsonArray, empty
 from fractal_jobs.api.schemas.projects import ProjectRead
 from fractal_jobs.api.schemas.tasks import TaskRead
 from fractal_jobs.api.schemas.workflows import (
@@ -72,7 +72,7 @@ async def check_name(session: Session, project_id: int, name: str) -> None:
 @router.get("/", response_model=list[WorkflowRead])
 async def list_workflows(principal: Guest, session: Reading, project_id: PathId) -> object:
     project, _ = await access.project(session, principal, project_id, READ)
-    return json(await workflows.list_of(await session.connection(), project.id))
+    return JsonArray(await workflows.list_of(await session.connection(), project.id))
 
 
 @router.post("/", response_model=WorkflowRead, status_code=201)

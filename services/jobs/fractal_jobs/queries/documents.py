@@ -4,7 +4,7 @@ What a list shows was valid when it was written; to take hundreds of rows apart,
 costs several times what it costs to read them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -14,14 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import Compiled
 
 
-async def array(connection: AsyncConnection, statement: Select[str], parameters: Mapping[str, Any]) -> bytes:
-    """A JSON array of what `documents` selects.
+async def read(connection: AsyncConnection, statement: Select[str], parameters: Mapping[str, Any]) -> Sequence[str]:
+    """What `documents` selects: JSON texts.
 
     `statement` is kept: it is to be one that is made once. `parameters` are plain values (numbers, texts, times).
     """
     compiled = _compiled(statement, connection.dialect)
     rows = await connection.exec_driver_sql(str(compiled), compiled.construct_params(dict(parameters)))
-    return f"[{','.join(rows.scalars())}]".encode()
+    return rows.scalars().all()
 
 
 @cache

@@ -32,9 +32,9 @@ from fractal_jobs.queries import documents, imagesummaries
 from fractal_jobs.queries.imagesummaries import Summary
 
 
-async def documents_of(connection: AsyncConnection, dataset_id: int) -> bytes:
-    """The whole list as a JSON array, in its order."""
-    return await documents.array(connection, _documents_of(), {"dataset_id": dataset_id})
+async def documents_of(connection: AsyncConnection, dataset_id: int) -> Sequence[str]:
+    """The whole list in its order, as JSON texts."""
+    return await documents.read(connection, _documents_of(), {"dataset_id": dataset_id})
 
 
 @cache

@@ -34,9 +34,9 @@ FIELDS = (
 List = Literal["user", "project", "workflow"]
 
 
-async def list_of(connection: AsyncConnection, of: List, identifier: int, *, with_log: bool) -> bytes:
-    """JSON array, newest first: of all projects of a user, of a project, or of a workflow."""
-    return await documents.array(connection, _list_of(of, with_log), {"identifier": identifier})
+async def list_of(connection: AsyncConnection, of: List, identifier: int, *, with_log: bool) -> Sequence[str]:
+    """JSON texts, newest first: of all projects of a user, of a project, or of a workflow."""
+    return await documents.read(connection, _list_of(of, with_log), {"identifier": identifier})
 
 
 @cache

@@ -12,9 +12,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from fractal_jobs.queries import documents, imagesummaries
 
 
-async def list_of(connection: AsyncConnection, user_id: int, *, is_owner: bool) -> bytes:
-    """JSON array."""
-    return await documents.array(connection, _list_of(), {"user_id": user_id, "is_owner": is_owner})
+async def list_of(connection: AsyncConnection, user_id: int, *, is_owner: bool) -> Sequence[str]:
+    """JSON texts."""
+    return await documents.read(connection, _list_of(), {"user_id": user_id, "is_owner": is_owner})
 
 
 def fields() -> tuple[InstrumentedAttribute[Any], ...]:

@@ -1,9 +1,11 @@
 """Members of projects: owners, guests, and those who are invited."""
 
+from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from fractal_common.database.models import Project, ProjectMember, User
-from sqlalchemy import TEXT, Row, ScalarSelect, Select, cast, exists, select
+from sqlalchemy import Row, ScalarSelect, Select, exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -29,14 +31,14 @@ async def is_owner(session: AsyncSession, project_id: int, user_id: int) -> bool
     return bool(await session.scalar(select(owned)))
 
 
-async def guests(connection: AsyncConnection, project_id: int, user_id: int) -> bytes | None:
-    """JSON array of all but the owner, those who are only invited included; None for who is not the owner."""
+async def guests(connection: AsyncConnection, project_id: int, user_id: int) -> list[dict[str, Any]] | None:
+    """All but the owner, those who are only invited included; None for who is not the owner."""
     row = (await connection.execute(_guests(), {"project_id": project_id, "user_id": user_id})).one()
-    return str(row[1]).encode() if row[0] else None
+    return row[1] if row[0] else None
 
 
 @cache
-def _guests() -> Select[bool, str]:
+def _guests() -> Select[bool, Any]:
     owned = exists().where(
         ProjectMember.project_id == PROJECT, ProjectMember.user_id == USER, ProjectMember.is_owner.is_(True)
     )
@@ -46,7 +48,7 @@ def _guests() -> Select[bool, str]:
         .where(ProjectMember.project_id == PROJECT, ProjectMember.is_owner.is_(False))
         .order_by(User.email)
     )
-    return select(owned, cast(documents.many(found), TEXT))
+    return select(owned, documents.many(found))
 
 
 async def user_id(session: AsyncSession, email: str) -> int | None:
@@ -84,9 +86,9 @@ async def access(session: AsyncSession, project_id: int, user_id: int) -> Row[bo
     return (await session.execute(statement)).one_or_none()
 
 
-async def invitations(connection: AsyncConnection, user_id: int) -> bytes:
-    """JSON array of the projects that the user is invited to and has not answered, by name."""
-    return await documents.array(connection, _invitations(), {"user_id": user_id})
+async def invitations(connection: AsyncConnection, user_id: int) -> Sequence[str]:
+    """JSON texts of the projects that the user is invited to and has not answered, by name."""
+    return await documents.read(connection, _invitations(), {"user_id": user_id})
 
 
 @cache

@@ -46,9 +46,9 @@ FIELDS = (
 )
 
 
-async def list_visible(connection: AsyncConnection, user_id: int, resource_id: int | None) -> bytes:
-    """JSON array."""
-    return await documents.array(connection, _list_visible(), {"user_id": user_id, "resource_id": resource_id})
+async def list_visible(connection: AsyncConnection, user_id: int, resource_id: int | None) -> Sequence[str]:
+    """JSON texts."""
+    return await documents.read(connection, _list_visible(), {"user_id": user_id, "resource_id": resource_id})
 
 
 @cache
@@ -129,12 +129,12 @@ async def activity(session: AsyncSession, activity_id: int) -> TaskGroupActivity
     return await session.get(TaskGroupActivity, activity_id)
 
 
-async def activities(connection: AsyncConnection, user_id: int, filters: dict[str, Any]) -> bytes:
-    """JSON array. `filters` may have id, taskgroupv2_id, status, action (equal), pkg_name (part), started_min."""
+async def activities(connection: AsyncConnection, user_id: int, filters: dict[str, Any]) -> Sequence[str]:
+    """JSON texts. `filters` may have id, taskgroupv2_id, status, action (equal), pkg_name (part), started_min."""
     given = {name: value for name, value in filters.items() if value is not None}
     if "pkg_name" in given:
         given["pkg_name"] = f"%{str(given['pkg_name']).lower()}%"
-    return await documents.array(connection, _activities(frozenset(given)), {"user_id": user_id, **given})
+    return await documents.read(connection, _activities(frozenset(given)), {"user_id": user_id, **given})
 
 
 @cache

@@ -24,9 +24,9 @@ TASK_FIELDS = (
 """Of a workflow task, what lists show beside the task itself."""
 
 
-async def list_of(connection: AsyncConnection, project_id: int) -> bytes:
-    """JSON array of the project's workflows with their tasks."""
-    return await documents.array(connection, _list_of(), {"project_id": project_id})
+async def list_of(connection: AsyncConnection, project_id: int) -> Sequence[str]:
+    """JSON texts of the project's workflows with their tasks."""
+    return await documents.read(connection, _list_of(), {"project_id": project_id})
 
 
 @cache
