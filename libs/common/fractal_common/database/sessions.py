@@ -30,7 +30,8 @@ def create_engine(
         settings.url,
         echo=settings.DB_ECHO == "true",
         pool_size=pool_size,
-        max_overflow=pool_size,
+        # More at a time wait their turn: readers for milliseconds, and the server's connections are for all processes.
+        max_overflow=0 if read_only else pool_size // 2,
         connect_args=connect_arguments(process, read_only=read_only),
         **({"isolation_level": "AUTOCOMMIT"} if read_only else {}),
     )
