@@ -123,6 +123,18 @@ async def test_changes_of_many_images_are_counted_again(database: Database) -> N
     await check(database)
 
 
+async def test_more_notes_than_images_are_worth_are_not_read(database: Database) -> None:
+    source = random.Random(3)
+    await check(database)
+    for _ in range(imagesummaries.TOO_MANY_NOTES // 20 + 1):
+        async with database.transaction() as session:
+            for _ in range(20):
+                await images.write(session, 1, [an_image(source, source.randrange(200))])
+    assert await notes(database) > imagesummaries.TOO_MANY_NOTES
+    await check(database)
+    assert await notes(database) == 0
+
+
 async def test_a_change_that_says_nothing_new_leaves_no_note(database: Database) -> None:
     async with database.transaction() as session:
         await images.write(session, 1, [Image("/z/1", None, {"n": 1}, {})])

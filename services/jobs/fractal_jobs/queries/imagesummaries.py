@@ -24,6 +24,8 @@ from fractal_jobs.domain.images import Types, types_match
 LOCK_CLASS = 0x696D  # of the advisory locks under which summaries are made
 MANY_NOTES = 50
 """More are not read again and again: they become part of the summary."""
+TOO_MANY_NOTES = 500
+"""So many take longer than to count the images again: a job wrote them while nobody looked."""
 
 UNSEEN: ColumnElement[bool] = and_(
     ImageChange.dataset_id == ImageSummary.dataset_id,
@@ -93,7 +95,7 @@ async def _read(session: AsyncSession, dataset_id: int) -> Summary | tuple[Image
         return Summary(row.image_count, row.attributes, row.types)
     counts: dict[str, Any] = row.counts or {}
     # A release that knows no counts leaves those of an earlier snapshot in their place.
-    if row.told < row.notes or counts.get("snapshot") != row.snapshot:
+    if row.kinds is None or row.told < row.notes or counts.get("snapshot") != row.snapshot:
         return None
     before = ImageCounts(row.image_count, counts["attributes"], row.types)
     after = before.after(kind for kinds in row.kinds for kind in kinds)
@@ -105,15 +107,12 @@ async def _read(session: AsyncSession, dataset_id: int) -> Summary | tuple[Image
 @cache
 def _known() -> "Select[*tuple[Any, ...]]":
     notes = (
-        select(
-            func.count().label("notes"),
-            func.count(ImageChange.kinds).label("told"),
-            func.jsonb_agg(aggregate_order_by(ImageChange.kinds, ImageChange.id)).label("kinds"),
-        )
+        select(func.count().label("notes"), func.count(ImageChange.kinds).label("told"))
         .where(UNSEEN)
         .correlate(ImageSummary)
         .lateral("behind")
     )
+    kinds = select(func.jsonb_agg(aggregate_order_by(ImageChange.kinds, ImageChange.id))).where(UNSEEN)
     return (
         select(
             ImageSummary.image_count,
@@ -121,6 +120,7 @@ def _known() -> "Select[*tuple[Any, ...]]":
             ImageSummary.types,
             ImageSummary.snapshot,
             case((notes.c.notes > 0, ImageSummary.counts)).label("counts"),
+            case((notes.c.notes <= TOO_MANY_NOTES, kinds.correlate(ImageSummary).scalar_subquery())).label("kinds"),
             func.pg_current_snapshot().cast(String).label("now"),
             notes,
         )
