@@ -106,3 +106,20 @@ def test_jobs(server: Server, user: Person) -> None:
         assert user.api.get(path) == expected, path
     for path in ("/api/v2/job/", f"{base}/job/"):
         assert user.api.get(path, log=False) == [job | {"log": None} for job in expected], path
+
+
+def test_a_long_list_is_sent_whole(user: Person) -> None:
+    """In pieces, of texts that are longer in UTF-8 than in characters."""
+    texts = [f"{number} {DIFFICULT * 200}" for number in range(120)]
+    for number, text in enumerate(texts):
+        user.api.post("/api/v2/project/", {"name": f"p{number}", "description": text})
+    answer = user.api.http.get("/api/v2/project/")
+    assert int(answer.headers["content-length"]) == len(answer.content) > 3 * 2**18
+    assert [project["description"] for project in answer.json()] == texts[::-1]
+    dataset = {"name": "d", "zarr_dir": f"{user.project_dir}/d"}
+    images = [{"zarr_url": f"{user.project_dir}/d/{number}", "attributes": {"x": DIFFICULT}} for number in range(5000)]
+    base = f"/api/v2/project/{answer.json()[0]['id']}/dataset/"
+    made = user.api.post(f"{base}import/", {**dataset, "images": images})
+    exported = user.api.http.get(f"{base}{made['id']}/export/")
+    assert int(exported.headers["content-length"]) == len(exported.content)
+    assert exported.json() == {**dataset, "images": [one | {"origin": None, "types": {}} for one in images]}

@@ -16,30 +16,33 @@ def empty(status_code: int = 200) -> Response:
 class JsonArray(Response):
     """An array of JSON texts that Postgres has written; its form is that of the route's response model.
 
-    `before` and `after` are what stands around it. It is sent piece by piece: to put a list of some megabytes together
-    costs as much as to read it.
+    `before` and `after` are what stands around it. It is encoded and sent piece by piece: to put a list of some
+    megabytes together costs as much as to read it, and the client can begin to read.
     """
 
     media_type = "application/json"
 
     def __init__(self, items: Sequence[str], *, before: str = "[", after: str = "]") -> None:
-        self._pieces = list(_pieces(items, before, after))
-        super().__init__(headers={"content-length": str(sum(map(len, self._pieces)))})
+        separated = [part for item in items for part in (",", item)][1:]
+        self._parts = [before, *separated, after]
+        super().__init__(headers={"content-length": str(sum(map(_length, self._parts)))})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        for piece in self._pieces:
+        for piece in self._pieces():
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    def _pieces(self) -> Iterator[bytes]:
+        begin = size = 0
+        for end, part in enumerate(self._parts):
+            size += len(part)
+            if size > CHUNK_CHARACTERS:
+                yield "".join(self._parts[begin : end + 1]).encode()
+                begin, size = end + 1, 0
+        yield "".join(self._parts[begin:]).encode()
 
-def _pieces(items: Sequence[str], before: str, after: str) -> Iterator[bytes]:
-    held, size = [before], 0
-    for number, item in enumerate(items):
-        if size > CHUNK_CHARACTERS:
-            yield "".join(held).encode()
-            held, size = [], 0
-        held += (",", item) if number else (item,)
-        size += len(item)
-    held.append(after)
-    yield "".join(held).encode()
+
+def _length(text: str) -> int:
+    """In UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
