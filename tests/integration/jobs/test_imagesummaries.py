@@ -7,12 +7,14 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-from fractal_common.database.models import Dataset, DatasetImage, ImageChange, ImageSummary, Project, Resource
+from fractal_common.database.models import Dataset, DatasetImage, ImageChange, ImageSummary, Project
 from fractal_common.database.sessions import Database
 from fractal_common.settings import DatabaseSettings
 from fractal_jobs.domain.images import Image
 from fractal_jobs.queries import images, imagesummaries
 from sqlalchemy import delete, func, select, text, update
+
+from .rows import first_rows
 
 VALUES: list[Any] = [1, 1.0, True, 0, False, 2.5, "1", "A01", "ü", -3]
 KEYS = ("well", "n", "plate")
@@ -22,20 +24,7 @@ KEYS = ("well", "n", "plate")
 async def database(database_settings: DatabaseSettings) -> AsyncGenerator[Database]:
     database = Database.connect(database_settings, process="test")
     async with database.transaction() as session:
-        session.add(
-            Resource(
-                id=1,
-                name="r",
-                type="local",
-                jobs_local_dir="/j",
-                tasks_local_dir="/t",
-                jobs_poll_interval=1,
-                jobs_runner_config={},
-                tasks_python_config={},
-                tasks_pixi_config={},
-            )
-        )
-        await session.flush()
+        await first_rows(session)
         session.add(Project(id=1, name="p", resource_id=1))
         await session.flush()
         session.add_all(Dataset(id=number, name="d", project_id=1, zarr_dir="/z") for number in (1, 2))

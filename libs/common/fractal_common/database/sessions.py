@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
@@ -43,7 +44,7 @@ def create_engine(
         if driver.closed or _readable(driver.fileno()):
             try:
                 dialect.do_ping(connection)
-            except Exception as error:
+            except psycopg.Error as error:
                 raise DisconnectionError(str(error)) from error
 
     event.listen(engine.sync_engine, "checkout", look_at)

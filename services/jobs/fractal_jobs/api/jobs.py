@@ -85,7 +85,7 @@ async def read_latest_job(
     job = await jobs.latest(session, project.id, workflow.id, dataset.id)
     if job is None:
         raise HTTPException(404, f"Job with workflow_id={workflow.id} and dataset_id={dataset.id} not found.")
-    rows = (await workflows.tasks(session, [workflow.id], principal.id, principal.resource_id))[workflow.id]
+    rows = await workflows.tasks(session, workflow.id, principal.id, principal.resource_id)
     ids = [row[0].id for row in rows]
     runs = await jobs.latest_runs(session, dataset.id, ids)
     counts, cache_warned = await jobs.image_counts(session, dataset.id, ids)

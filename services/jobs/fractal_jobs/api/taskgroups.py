@@ -18,7 +18,6 @@ from fractal_jobs.api.schemas.tasks import (
     TaskGroupReadSlim,
     TaskGroupUpdate,
     TaskRead,
-    TaskReadSlim,
 )
 from fractal_jobs.api.transactions import Reading, Session
 from fractal_jobs.domain.candidates import Preference, preference
@@ -28,13 +27,11 @@ from fractal_jobs.queries.grouplists import VisibleGroup
 
 router = APIRouter(prefix="/task-group")
 
-Model = TypeVar("Model", bound=TaskGroupRead | TaskGroupReadSlim)
-Whole = TypeVar("Whole", bound=TaskGroupRead)
+Model = TypeVar("Model", bound=TaskGroupRead)
 
 
 def view(model: type[Model], group: TaskGroup, email: str, in_use: bool, members: list[Task]) -> Model:
     """What the contract shows of a group."""
-    item = TaskReadSlim if model is TaskGroupReadSlim else TaskRead
     fields: dict[str, Any] = {
         column.key: getattr(group, column.key) for column in group.__table__.columns if column.key != "env_info"
     }
@@ -45,7 +42,7 @@ def view(model: type[Model], group: TaskGroup, email: str, in_use: bool, members
             **fields,
             "user_email": email,
             "in_use": in_use,
-            "task_list": [item.model_validate(task) for task in members],
+            "task_list": [TaskRead.model_validate(task) for task in members],
         }
     )
 
@@ -130,8 +127,8 @@ async def update_task_group(
     return await whole(session, group, TaskGroupRead)
 
 
-async def whole(session: Session, group: TaskGroup, model: type[Whole]) -> Whole:
+async def whole(session: Session, group: TaskGroup, model: type[Model]) -> Model:
     """One group with all that its tasks have."""
     email, in_use = await tasks.owner_and_use(session, group.id)
-    members = await tasks.of_groups(session, [group.id], slim=False)
+    members = await tasks.of_groups(session, [group.id])
     return view(model, group, email, in_use, members[group.id])

@@ -1,6 +1,5 @@
 """`/workflow/`: workflows."""
 
-from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, HTTPException
@@ -38,30 +37,24 @@ def _fields(row: workflows.TaskRow, task: TaskRead) -> dict[str, Any]:
     return {**columns, "task": task, "warning": row[2]}
 
 
-def _read(
-    model: type[Model], project: Project, found: Iterable[Workflow], tasks: dict[int, list[workflows.TaskRow]]
-) -> list[Model]:
-    """Each task is read once, however many workflows have it."""
-    project_read = ProjectRead.model_validate(project)
-    distinct = {task.id: task for rows in tasks.values() for _, task, _ in rows}
+def _read(model: type[Model], project: Project, workflow: Workflow, rows: list[workflows.TaskRow]) -> Model:
+    """Each task is read once, however often the workflow has it."""
+    distinct = {task.id: task for _, task, _ in rows}
     reads = {task_id: TaskRead.model_validate(task) for task_id, task in distinct.items()}
-    return [
-        model.model_validate(
-            {
-                **{column.key: getattr(workflow, column.key) for column in workflow.__table__.columns},
-                "project": project_read,
-                "task_list": [_fields(row, reads[row[1].id]) for row in tasks[workflow.id]],
-            }
-        )
-        for workflow in found
-    ]
+    return model.model_validate(
+        {
+            **{column.key: getattr(workflow, column.key) for column in workflow.__table__.columns},
+            "project": ProjectRead.model_validate(project),
+            "task_list": [_fields(row, reads[row[1].id]) for row in rows],
+        }
+    )
 
 
 async def with_warnings(session: Session, principal: Principal, project: Project, workflow: Workflow) -> object:
     """The workflow as its own page shows it."""
     await session.flush()
-    tasks = await workflows.tasks(session, [workflow.id], principal.id, principal.resource_id)
-    return _read(WorkflowReadWithWarnings, project, [workflow], tasks)[0]
+    rows = await workflows.tasks(session, workflow.id, principal.id, principal.resource_id)
+    return _read(WorkflowReadWithWarnings, project, workflow, rows)
 
 
 async def check_name(session: Session, project_id: int, name: str) -> None:
@@ -82,7 +75,7 @@ async def create_workflow(principal: Writer, session: Session, project_id: PathI
     workflow = Workflow(name=body.name, description=body.description, project_id=project.id, is_starred=False)
     session.add(workflow)
     await session.flush()
-    return _read(WorkflowRead, project, [workflow], {workflow.id: []})[0]
+    return _read(WorkflowRead, project, workflow, [])
 
 
 @router.get("/{workflow_id}/", response_model=WorkflowReadWithWarnings)
@@ -150,7 +143,7 @@ async def _star(
 @router.get("/{workflow_id}/type-filters-flow/", response_model=list[dict[str, Any]])
 async def type_filters_flow(principal: Guest, session: Reading, project_id: PathId, workflow_id: PathId) -> object:
     _, workflow = await access.workflow(session, principal, project_id, workflow_id, READ)
-    rows = (await workflows.tasks(session, [workflow.id], principal.id, principal.resource_id))[workflow.id]
+    rows = await workflows.tasks(session, workflow.id, principal.id, principal.resource_id)
     if not rows:
         raise HTTPException(422, "Workflow has no tasks.")
     current: dict[str, bool] = {}

@@ -65,7 +65,7 @@ async def add_workflow_tasks(
     await session.flush()
     new = [row.id for row in added]
     await workflows.reorder(session, workflow.id, [*ids[:position], *new, *ids[position:]])
-    rows = (await workflows.tasks(session, [workflow_id], principal.id, principal.resource_id))[workflow_id]
+    rows = await workflows.tasks(session, workflow_id, principal.id, principal.resource_id)
     return [workflow_task_fields(row) for row in rows if row[0].id in new]
 
 

@@ -5,11 +5,12 @@ from functools import cache
 from typing import Any
 
 from fractal_common.database.models import Dataset, Job, Project, ProjectMember, User, Workflow
-from sqlalchemy import Boolean, Integer, Select, bindparam, exists, func, select
+from sqlalchemy import Boolean, Select, bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from fractal_jobs.queries import documents, imagesummaries
+from fractal_jobs.queries.access import USER
 
 
 async def list_of(connection: AsyncConnection, user_id: int, *, is_owner: bool) -> Sequence[str]:
@@ -28,7 +29,7 @@ def _list_of() -> Select[str]:
         select(*fields())
         .join(ProjectMember, ProjectMember.project_id == Project.id)
         .where(
-            ProjectMember.user_id == bindparam("user_id", type_=Integer),
+            ProjectMember.user_id == USER,
             ProjectMember.is_owner == bindparam("is_owner", type_=Boolean),
             ProjectMember.is_verified.is_(True),
         )

@@ -5,12 +5,12 @@ from functools import cache
 from typing import Any
 
 from fractal_common.database.models import Project, ProjectMember, User
-from sqlalchemy import Row, ScalarSelect, Select, exists, select
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from fractal_jobs.queries import documents
-from fractal_jobs.queries.access import PROJECT, USER
+from fractal_jobs.queries.access import PROJECT, USER, Id
 
 
 def _owner_email() -> ScalarSelect[str]:
@@ -24,11 +24,14 @@ def _owner_email() -> ScalarSelect[str]:
     )
 
 
-async def is_owner(session: AsyncSession, project_id: int, user_id: int) -> bool:
-    owned = exists().where(
+def _owns(project_id: Id, user_id: Id) -> ColumnElement[bool]:
+    return exists().where(
         ProjectMember.project_id == project_id, ProjectMember.user_id == user_id, ProjectMember.is_owner.is_(True)
     )
-    return bool(await session.scalar(select(owned)))
+
+
+async def is_owner(session: AsyncSession, project_id: int, user_id: int) -> bool:
+    return bool(await session.scalar(select(_owns(project_id, user_id))))
 
 
 async def guests(connection: AsyncConnection, project_id: int, user_id: int) -> list[dict[str, Any]] | None:
@@ -39,16 +42,13 @@ async def guests(connection: AsyncConnection, project_id: int, user_id: int) -> 
 
 @cache
 def _guests() -> Select[bool, Any]:
-    owned = exists().where(
-        ProjectMember.project_id == PROJECT, ProjectMember.user_id == USER, ProjectMember.is_owner.is_(True)
-    )
     found = (
         select(User.email, ProjectMember.is_verified, ProjectMember.permissions)
         .join(ProjectMember, ProjectMember.user_id == User.id)
         .where(ProjectMember.project_id == PROJECT, ProjectMember.is_owner.is_(False))
         .order_by(User.email)
     )
-    return select(owned, documents.many(found))
+    return select(_owns(PROJECT, USER), documents.many(found))
 
 
 async def user_id(session: AsyncSession, email: str) -> int | None:

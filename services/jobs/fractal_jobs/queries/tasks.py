@@ -14,9 +14,8 @@ from fractal_common.database.models import (
     UserGroup,
     WorkflowTask,
 )
-from sqlalchemy import ARRAY, ColumnElement, Integer, Select, String, bindparam, exists, func, select
+from sqlalchemy import ColumnElement, Select, String, bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-from sqlalchemy.orm import defer
 
 from fractal_jobs.queries import documents
 from fractal_jobs.queries.access import RESOURCE, USER, visible_groups
@@ -25,15 +24,6 @@ ACTIVITY_FIELDS = (
     *("id", "user_id", "taskgroupv2_id", "timestamp_started", "timestamp_ended", "pkg_name", "version", "status"),
     *("action", "log"),
 )
-SLIM = (
-    defer(Task.args_schema_non_parallel),
-    defer(Task.args_schema_parallel),
-    defer(Task.meta_non_parallel),
-    defer(Task.meta_parallel),
-)
-"""What lists do not show is not loaded: argument schemas are the bulk of a task."""
-
-
 SLIM_FIELDS = (
     *("id", "name", "version", "is_core", "category", "modality", "authors", "tags", "input_types", "docs_info"),
     "docs_link",
@@ -64,18 +54,13 @@ def in_use() -> ColumnElement[bool]:
     return used.correlate(TaskGroup)
 
 
-async def of_groups(session: AsyncSession, group_ids: Sequence[int], *, slim: bool) -> dict[int, list[Task]]:
+async def of_groups(session: AsyncSession, group_ids: Sequence[int]) -> dict[int, list[Task]]:
+    """Their tasks, with all that these have."""
+    statement = select(Task).where(Task.taskgroupv2_id.in_(group_ids)).order_by(Task.id)
     found: dict[int, list[Task]] = {group_id: [] for group_id in group_ids}
-    for task in await session.scalars(_of_groups(slim), {"group_ids": list(group_ids)}):
+    for task in await session.scalars(statement):
         found[task.taskgroupv2_id].append(task)
     return found
-
-
-@cache
-def _of_groups(slim: bool) -> Select[Task]:
-    group_ids = func.any(bindparam("group_ids", type_=ARRAY(Integer)))
-    statement = select(Task).where(Task.taskgroupv2_id == group_ids).order_by(Task.id)
-    return statement.options(*SLIM) if slim else statement
 
 
 async def owner_and_use(session: AsyncSession, group_id: int) -> tuple[str, bool]:

@@ -60,10 +60,8 @@ async def has_name(session: AsyncSession, project_id: int, name: str) -> bool:
     return bool(await session.scalar(select(exists().where(Workflow.project_id == project_id, Workflow.name == name))))
 
 
-async def tasks(
-    session: AsyncSession, workflow_ids: Sequence[int], user_id: int, resource_id: int | None
-) -> dict[int, list[TaskRow]]:
-    """Workflow tasks in order, with their tasks and a warning for this user, for many workflows at once."""
+async def tasks(session: AsyncSession, workflow_id: int, user_id: int, resource_id: int | None) -> list[TaskRow]:
+    """Workflow tasks in order, with their tasks and a warning for this user."""
     may_read = or_(
         TaskGroup.user_id == user_id,
         and_(is_member(user_id, TaskGroup.user_group_id), TaskGroup.resource_id == resource_id),
@@ -73,19 +71,15 @@ async def tasks(
         select(WorkflowTask, warning)
         .join(Task, Task.id == WorkflowTask.task_id)
         .join(TaskGroup, TaskGroup.id == Task.taskgroupv2_id)
-        .where(WorkflowTask.workflow_id.in_(workflow_ids))
-        .order_by(WorkflowTask.workflow_id, WorkflowTask.order)
+        .where(WorkflowTask.workflow_id == workflow_id)
+        .order_by(WorkflowTask.order)
     )
     rows = (await session.execute(statement)).all()
-    # Each task once: its schemas are long, and many workflows have the same tasks.
+    # Each task once: its schemas are long, and a workflow may have it many times.
     task_ids = {row[0].task_id for row in rows}
     known = {task.id: task for task in await session.scalars(select(Task).where(Task.id.in_(task_ids)))}
-    found: dict[int, list[TaskRow]] = {workflow_id: [] for workflow_id in workflow_ids}
-    for workflow_task, said in rows:
-        # Unless it was replaced and its task deleted between the two statements.
-        if workflow_task.task_id in known:
-            found[workflow_task.workflow_id].append((workflow_task, known[workflow_task.task_id], said))
-    return found
+    # Unless it was replaced and its task deleted between the two statements.
+    return [(one, known[one.task_id], said) for one, said in rows if one.task_id in known]
 
 
 async def tasks_by_name(session: AsyncSession, workflow_id: int) -> Sequence[Row[WorkflowTask, str, str, str]]:

@@ -82,7 +82,7 @@ async def list_task_groups(
         in_use=in_use,
     )
     total, rows = await groupsearch.search(session, filters, pages)
-    members = await tasks.of_groups(session, [group.id for group, _, _ in rows], slim=False)
+    members = await tasks.of_groups(session, [group.id for group, _, _ in rows])
     items = [view(TaskGroupReadSuperuser, group, email, used, members[group.id]) for group, email, used in rows]
     return Page[TaskGroupReadSuperuser].answer(pages, total, items)
 

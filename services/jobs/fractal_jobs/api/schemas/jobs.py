@@ -96,7 +96,7 @@ class TaskStatusWithCounts(TaskStatusOnly):
 class JobReadWithStatuses(JobRead):
     """`task_statuses` has an entry for every task of the workflow, null for those that never ran.
 
-    Of two shapes that fit, the first is taken: the one without counts comes first.
+    Of two shapes that fit alike the first is taken: the one without counts.
     """
 
     task_statuses: dict[str, TaskStatusOnly | TaskStatusWithCounts | None]
